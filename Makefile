@@ -1,0 +1,50 @@
+# `make demo` and `make test` each do all their own set-up, from the lock.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/cpu.lock
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut -c1-16)
+
+.PHONY: help setup demo test check ui lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## make .venv from the lock (a few minutes, once)
+
+# The CPU build of torch comes from where pip is configured to look, else from PyTorch's own CPU index.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  { echo "make: the lock is for CPython 3.11; give its name: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked requirements into $(VENV) (a few minutes, once)"
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r $(LOCK) || \
+	  $(BIN)/pip install --quiet --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK)
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.installed-* && touch $@
+
+demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
+	@$(BIN)/ringexp experiment=ring_tiny
+
+test: setup check ## all checks and tests
+	@$(BIN)/python -m pytest
+
+check: setup ## ruff, mypy, import-linter
+	@$(BIN)/ruff check src tests benchmarks analysis
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+ui: setup ## the MLflow UI on this machine's loopback
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db --host 127.0.0.1 --port $(or $(PORT),5000)
+
+lock: setup ## resolve the requirements anew
+	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --override requirements/overrides-cpu.txt \
+	  --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet \
+	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_CPU) --index-strategy unsafe-best-match) \
+	  -o $(LOCK)
+	@$(BIN)/uv pip compile pyproject.toml --extra gpu --extra dev --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet -o requirements/gpu.lock
+
+clean: ## remove the environment (runs/ stays)
+	rm -rf $(VENV)

@@ -1,0 +1,88 @@
+"""The `ringexp` command: compose, validate, hand over to a task. Nothing heavy is imported before the task starts."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ringexp.config.validate import typed, validate
+from ringexp.errors import RingexpError
+
+PACKAGE = Path(__file__).parent
+OWN_TRACE = "HYDRA_FULL_ERROR" in os.environ
+
+
+def conf_dir() -> Path:
+    """The folder of Hydra groups: inside the wheel, or at the top of a checkout."""
+    packaged = PACKAGE / "conf"
+    return packaged if packaged.is_dir() else PACKAGE.parents[1] / "conf"
+
+
+MENDABLE = (RingexpError, HydraException, OmegaConfBaseException)
+_failed: list[BaseException] = []
+
+
+def run(cfg: DictConfig) -> Any:
+    """Run the configured task; what Hydra calls, once for each job of a multirun.
+
+    An error that the user can mend ends this job with one line; a multirun goes on with its other jobs.
+    """
+    try:
+        config = typed(cfg)
+        validate(config)
+        return hydra.utils.get_method(config.task.run["_target_"])(config)
+    except MENDABLE as error:
+        if OWN_TRACE:
+            raise
+        _failed.append(error)
+        print(f"ringexp: {one_line(error)}", file=sys.stderr)
+        return None
+
+
+def main() -> None:
+    """Entry point of the console script. Exit status: 0, 2 on an error the user can mend, 130/143 when interrupted."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed by Hydra
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run)()
+    except MENDABLE as error:
+        if OWN_TRACE:
+            raise
+        print(f"ringexp: {one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("ringexp: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    if _failed:
+        sys.exit(2)
+
+
+def one_line(error: BaseException) -> str:
+    """The error's message on one line; of Hydra's and OmegaConf's, the part that names the key and the mend."""
+    cause = error.__cause__
+    if isinstance(error, HydraException) and isinstance(cause, RingexpError):
+        return one_line(cause)
+    text = str(error)
+    if isinstance(error, HydraException) and isinstance(cause, OmegaConfBaseException):
+        text = f"{text} {one_line(cause)}"
+    lines = [line.strip() for line in text.split("Config search path:")[0].splitlines() if line.strip()]
+    key = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), "")
+    message = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
+    return (f"{key}: {message}" if key and key not in message else message) or type(error).__name__
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a run as an interrupt does, so that its MLflow runs are marked KILLED."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(128 + signum)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The typed configuration: schema, validation and identity. Imports neither torch, vLLM nor MLflow."""

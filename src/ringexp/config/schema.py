@@ -1,0 +1,206 @@
+"""The typed schema behind `conf/`: unknown keys and wrong types are refused before anything starts.
+
+Parts that are built by `hydra.utils.instantiate` (a `_target_` and its arguments) are free-form dictionaries, so that
+a component is replaced by naming another `_target_`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+Component = dict[str, Any]
+
+
+@dataclass
+class TokenizerConfig:
+    """`path` names a pretrained tokenizer; null trains a byte-level BPE of `vocab_size` on the run's own data."""
+
+    path: str | None = None
+    vocab_size: int = 1024
+
+
+@dataclass
+class ModelConfig:
+    """`config` builds the architecture; `path` names pretrained weights, null starts from seeded random ones."""
+
+    name: str = MISSING
+    path: str | None = None
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    config: Component = MISSING
+
+
+@dataclass
+class DataConfig:
+    """`pools` maps a domain to what builds its pool; rows longer than the limits are left out and counted."""
+
+    name: str = MISSING
+    path: str | None = None
+    max_prompt_tokens: int = 128
+    max_trace_tokens: int = 128
+    pools: dict[str, Component] = MISSING
+
+
+@dataclass
+class ProbeConfig:
+    """What is measured of every SFT checkpoint: prompts of the training pool, samples of each, validation traces."""
+
+    prompts: int = 128
+    samples: int = 2
+    validation: int = 200
+
+
+@dataclass
+class SFTConfig:
+    """Supervised fine-tuning on teacher traces; `batch_size` in documents, one of `max_steps`, `epochs` given."""
+
+    module: Component = MISSING
+    optimizer: Component = MISSING
+    batch_size: int = 64
+    max_steps: int | None = None
+    epochs: int | None = None
+    warmup_fraction: float = 0.01
+    max_grad_norm: float = 1.0
+    micro_batch_tokens: int = 8192
+    balance_coef: float = 1e-2
+    z_coef: float = 1e-7
+    checkpoint_every: int = 50
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+
+
+@dataclass
+class StageConfig:
+    """One RL stage: domain weights (normalised), its share of the RL steps, its length limit in response tokens."""
+
+    name: str = MISSING
+    weights: dict[str, float] = MISSING
+    share: float = 1.0
+    max_response_tokens: int = 128
+
+
+@dataclass
+class ScheduleConfig:
+    """The RL stages, one after the other."""
+
+    name: str = MISSING
+    stages: list[StageConfig] = MISSING
+
+
+@dataclass
+class AlgorithmConfig:
+    """A policy-gradient algorithm as a choice of parts. `token_budget` is Φ, in response tokens per step and rank."""
+
+    name: str = MISSING
+    module: Component = MISSING
+    advantage: Component = MISSING
+    objective: Component = MISSING
+    optimizer: Component = MISSING
+    prompts_per_step: int = MISSING
+    group_size: int = MISSING
+    token_budget: int | None = None
+    temperature: float = 1.0
+    drop_zero_variance: bool = False
+    warmup_steps: int = 0
+    max_grad_norm: float = 1.0
+    micro_batch_tokens: int = 8192
+    balance_coef: float = 1e-5
+    z_coef: float = 1e-7
+
+
+@dataclass
+class RolloutConfig:
+    """The engine, and how far its log-probabilities may lie from the trainer's (nats, 99.9th percentile)."""
+
+    name: str = MISSING
+    engine: Component = MISSING
+    tolerance: float = 1e-4
+    near_tie: float = 1e-4
+
+
+@dataclass
+class RewardsConfig:
+    """`verifiers` maps a domain to what judges its responses."""
+
+    verifiers: dict[str, Component] = MISSING
+
+
+@dataclass
+class SelectionConfig:
+    """The rule that chooses the SFT checkpoint RL starts from."""
+
+    name: str = MISSING
+    rule: Component = MISSING
+
+
+@dataclass
+class EvaluationConfig:
+    """Held-out evaluation: prompts per domain, samples of each, k of pass@k."""
+
+    split: str = "test"
+    prompts: int = 400
+    samples: int = 4
+    temperature: float = 1.0
+    max_response_tokens: int = 128
+    k: list[int] = field(default_factory=lambda: [1, 4])
+    table_rows: int = 64
+
+
+@dataclass
+class TrainerConfig:
+    """`max_steps` RL steps over all stages, checkpoints every `checkpoint_every` of them, torch threads per process."""
+
+    name: str = MISSING
+    lightning: Component = MISSING
+    max_steps: int = MISSING
+    checkpoint_every: int = 10
+    threads: int = 2
+
+
+@dataclass
+class TrackingConfig:
+    """Where MLflow stores runs and artifacts."""
+
+    name: str = MISSING
+    uri: str = MISSING
+    artifacts: str | None = None
+    experiment: str = MISSING
+    system_metrics: bool = True
+
+
+@dataclass
+class PathsConfig:
+    """`store` is the folder that holds everything a run writes."""
+
+    store: str = "runs"
+
+
+@dataclass
+class TaskConfig:
+    """What the command does: `_target_` is called with the configuration."""
+
+    name: str = MISSING
+    run: Component = MISSING
+
+
+@dataclass
+class Config:
+    """A whole run."""
+
+    task: TaskConfig = MISSING
+    model: ModelConfig = MISSING
+    data: DataConfig = MISSING
+    sft: SFTConfig = MISSING
+    schedule: ScheduleConfig = MISSING
+    algorithm: AlgorithmConfig = MISSING
+    rollout: RolloutConfig = MISSING
+    rewards: RewardsConfig = MISSING
+    selection: SelectionConfig = MISSING
+    evaluation: EvaluationConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    tracking: TrackingConfig = MISSING
+    paths: PathsConfig = MISSING
+    experiment_name: str = MISSING
+    seed: int = 0
+    fresh: bool = False
+    run_id: str | None = None
+    progress: bool = True

@@ -1,0 +1,83 @@
+"""Adapters: pure functions from one row of a published dataset to the fields of a prompt."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ringexp.errors import DataError
+
+_CALCULATOR = re.compile(r"<<[^<>]*>>")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+class FieldError(DataError):
+    """A row does not fit its adapter; the loader adds where the row stands."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f'field "{name}": {problem}')
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What an adapter reads from a row. None for domain and split: the row does not say."""
+
+    question: str
+    answer: str
+    trace: str | None = None
+    domain: str | None = None
+    split: str | None = None
+    kind: str = ""
+    level: int = 0
+
+
+Adapter = Callable[[Mapping[str, Any]], Fields]
+
+
+def _text(row: Mapping[str, Any], *names: str) -> str:
+    """The non-empty text under the first of `names` that the row has."""
+    for name in names:
+        if name in row:
+            value = row[name]
+            if not isinstance(value, str):
+                raise FieldError(name, f"expected text, found {type(value).__name__}")
+            if not value.strip():
+                raise FieldError(name, "empty")
+            return value.strip()
+    others = f' (or "{names[1]}")' if len(names) > 1 else ""
+    raise FieldError(names[0], f"missing{others}; the row has {', '.join(map(str, row)) or 'no fields'}")
+
+
+def gsm8k(row: Mapping[str, Any]) -> Fields:
+    """GSM8K: `answer` holds the solution, then "####" and the final answer; calculator annotations are removed."""
+    question, text = _text(row, "question"), _text(row, "answer")
+    solution, mark, final = text.rpartition("####")
+    gold = _THOUSANDS.sub("", final.strip())
+    if not mark or not gold:
+        raise FieldError("answer", 'no final answer after "####"')
+    worked = _CALCULATOR.sub("", solution).strip()
+    ending = f"The answer is \\boxed{{{gold}}}."
+    return Fields(question, gold, f"{worked}\n{ending}" if worked else ending)
+
+
+def records(row: Mapping[str, Any]) -> Fields:
+    """Our own rows: `question` or `prompt`, `answer`; optional `trace`, `domain`, `split`, `kind`, `level`."""
+    answer = row.get("answer")
+    number = isinstance(answer, int | float) and not isinstance(answer, bool)
+    optional = {n: _text(row, n) for n in ("trace", "domain", "split", "kind") if row.get(n) is not None}
+    level = row.get("level")
+    if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
+        raise FieldError("level", f"expected a whole number, found {level!r}")
+    return Fields(
+        question=_text(row, "question", "prompt"),
+        answer=str(answer) if number else _text(row, "answer"),
+        trace=optional.get("trace"),
+        domain=optional.get("domain"),
+        split=optional.get("split"),
+        kind=optional.get("kind", ""),
+        level=level or 0,
+    )
+
+
+ADAPTERS: Mapping[str, Adapter] = {"gsm8k": gsm8k, "records": records}
+"""Adapters by name, as the configuration names them under `data.adapter`."""

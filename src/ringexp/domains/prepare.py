@@ -1,0 +1,73 @@
+"""From the configured pools to encoded prompts that fit the length limits; what does not fit is counted."""
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hydra.utils import instantiate
+
+from ringexp.config.schema import DataConfig
+from ringexp.domains.pool import Pool
+from ringexp.domains.public import Loaded
+from ringexp.errors import ConfigError, RingexpError
+from ringexp.models.tokenizer import ChatTokenizer
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Encoded pools by domain, rows left out by reason, and a fingerprint of the data as the sources hold it."""
+
+    pools: Mapping[str, Pool]
+    dropped: Mapping[str, int]
+    fingerprint: str
+
+
+def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:
+    """Build each domain's pool; rows that a source left out, by reason. Raises the sources' own errors."""
+    pools, dropped = {}, Counter[str]()
+    for domain, component in config.pools.items():
+        try:
+            source = instantiate(component)
+        except Exception as error:
+            if isinstance(error.__cause__, RingexpError):
+                raise error.__cause__ from None
+            raise
+        if isinstance(source, Loaded):
+            dropped.update(source.report.dropped)
+            source = source.pool
+        pools[domain] = source
+    return pools, dropped
+
+
+def prepare(pools: Mapping[str, Pool], dropped: Counter[str], tokenizer: ChatTokenizer, config: DataConfig) -> Prepared:
+    """Encode, drop prompts over the limit, drop traces over the limit (their prompts stay for RL).
+
+    Raises ConfigError where a split that is needed ends up empty.
+    """
+    fingerprint = hashlib.sha256("".join(pool.fingerprint for pool in pools.values()).encode())
+    fingerprint.update(tokenizer.fingerprint.encode())
+    counts = Counter(dropped)
+    encoded = {domain: _fit(tokenizer.encode_pool(pool), config, counts) for domain, pool in pools.items()}
+    for domain, pool in encoded.items():
+        for split in SPLITS:
+            if not getattr(pool, split):
+                raise ConfigError(f"data.pools.{domain}: no {split} prompt is left within data.max_prompt_tokens="
+                                  f"{config.max_prompt_tokens}")
+    return Prepared(encoded, counts, fingerprint.hexdigest())
+
+
+def _fit(pool: Pool, config: DataConfig, counts: Counter[str]) -> Pool:
+    kept = {}
+    for split in SPLITS:
+        rows = getattr(pool, split)
+        short = [p for p in rows if len(p.token_ids) <= config.max_prompt_tokens]
+        counts["long_prompts"] += len(rows) - len(short)
+        counts["long_traces"] += sum(len(p.trace_ids) > config.max_trace_tokens for p in short)
+        kept[split] = tuple(
+            dataclasses.replace(p, trace_ids=()) if len(p.trace_ids) > config.max_trace_tokens else p for p in short
+        )
+    return dataclasses.replace(pool, **kept)

@@ -1,0 +1,1 @@
+"""The entropies that choose the checkpoint: how they are measured, and when."""

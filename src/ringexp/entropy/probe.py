@@ -1,0 +1,98 @@
+"""The callback that saves SFT checkpoints, measures each, and makes it known to MLflow as a LoggedModel."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+
+from ringexp import seeds
+from ringexp.config.schema import ProbeConfig
+from ringexp.entropy.measure import measure
+from ringexp.evaluation.run import Evaluator
+from ringexp.models.bailing_moe import BailingMoeForCausalLM
+from ringexp.models.packing import rollout_document, trace_document
+from ringexp.models.tokenizer import ChatTokenizer
+from ringexp.records import Prompt, Sampling
+from ringexp.selection.catalog import Catalog
+from ringexp.sft.module import SFTModule
+from ringexp.training.checkpoint import prune, save_checkpoint, step_of
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """What every checkpoint is measured on: prompts RL will train on, and validation prompts with traces."""
+
+    prompts: Sequence[Prompt]
+    validation: Sequence[Prompt]
+    samples: int
+    sampling: Sampling
+    seed: int
+
+    @classmethod
+    def draw(
+        cls, train: Sequence[Prompt], validation: Sequence[Prompt], config: ProbeConfig, sampling: Sampling, seed: int
+    ) -> "ProbeSet":
+        """A seeded choice of training prompts; the first validation prompts."""
+        chosen = seeds.generator(seed, "probe").sample(list(train), min(config.prompts, len(train)))
+        return cls(chosen, list(validation[: config.validation]), config.samples, sampling, seed)
+
+
+class CheckpointProbe(Callback):  # type: ignore[misc]
+    """Every `every` steps, and after the last: measure, save, register; so each saved checkpoint is a candidate.
+
+    Measured: the three quantities of `entropy.measure`, pass@1 on validation prompts, outcomes, length.
+    """
+
+    def __init__(
+        self, folder: Path, every: int, steps: int, probe: ProbeSet, evaluator: Evaluator, catalog: Catalog,
+        tokenizer: ChatTokenizer,
+    ) -> None:
+        self.folder, self.every, self.steps = folder, every, steps
+        self.probe, self.evaluator, self.catalog, self.tokenizer = probe, evaluator, catalog, tokenizer
+
+    def on_train_batch_end(self, trainer: Trainer, module: SFTModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Lightning's hook."""
+        if module.step % self.every == 0 or module.step == self.steps:
+            self._checkpoint(trainer, module)
+
+    def catch_up(self, model: BailingMoeForCausalLM, checkpoint: Path | None) -> None:
+        """Register a checkpoint that a kill left saved but unknown to MLflow."""
+        if checkpoint is not None and step_of(checkpoint) not in {c.step for c in self.catalog.candidates()}:
+            self.catalog.register(step_of(checkpoint), checkpoint, self.measure(model, step_of(checkpoint)))
+
+    def _checkpoint(self, trainer: Trainer, module: SFTModule) -> None:
+        started = time.perf_counter()
+        module.eval()
+        metrics = self.measure(module.model, module.step)
+        module.train()
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics | {"time/probe": time.perf_counter() - started}, step=module.step)
+            logger.save()
+        path = save_checkpoint(self.folder, module.step, module.model, self.tokenizer, module.trainer_state())
+        self.catalog.register(module.step, path, metrics)
+        prune(self.folder, keep_states=2)
+        module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)
+        module.log("pass@1", metrics["eval/mean/pass_at_1"], prog_bar=True, logger=False)
+
+    def measure(self, model: BailingMoeForCausalLM, step: int) -> dict[str, float]:
+        """All quantities of the checkpoint at `step`, by metric name."""
+        traces = [trace_document(p) for p in self.probe.validation if p.trace_ids]
+        forced = measure(model, traces)
+        self.evaluator.sync(model, step)
+        own = self.evaluator.draw(self.probe.prompts, self.probe.samples, self.probe.sampling,
+                                  seeds.derive(self.probe.seed, "probe-rollouts", step))
+        metrics = {"val/loss": forced.cross_entropy, "entropy/teacher_forced": forced.entropy}
+        by_domain: dict[str, list[Any]] = {}
+        for rollout in own:
+            by_domain.setdefault(rollout.request.prompt.domain, []).append(rollout_document(rollout))
+        temperature = self.probe.sampling.temperature
+        metrics["entropy/rollout"] = measure(
+            model, [d for documents in by_domain.values() for d in documents], temperature=temperature).entropy
+        for domain, documents in by_domain.items():
+            metrics[f"entropy/rollout/{domain}"] = measure(model, documents, temperature=temperature).entropy
+        result = self.evaluator.evaluate(self.probe.validation, self.probe.samples, self.probe.sampling,
+                                         seeds.derive(self.probe.seed, "probe-validation", step), k=(1,))
+        return metrics | result.metrics

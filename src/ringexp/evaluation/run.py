@@ -1,0 +1,80 @@
+"""Draws responses to held-out prompts, has them judged, and makes metrics and sample tables of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringexp import seeds
+from ringexp.evaluation.pass_at_k import mean_pass_at_k, standard_error
+from ringexp.models.bailing_moe import BailingMoeForCausalLM, released_weights
+from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Sampling
+from ringexp.rewards.registry import Verifier
+from ringexp.rollout.engine import RolloutEngine
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics by name, and the judged groups behind them."""
+
+    metrics: dict[str, float]
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """An engine and the verifiers."""
+
+    engine: RolloutEngine
+    verifier: Verifier
+
+    def sync(self, model: BailingMoeForCausalLM, version: int) -> None:
+        """Give the engine the model's weights."""
+        self.engine.sync(released_weights(model), version)
+
+    def draw(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int) -> list[Rollout]:
+        """`samples` responses to each prompt, in order; each draw is seeded by its prompt and sample alone."""
+        requests = [
+            Request(prompt, sample, seeds.derive(seed, prompt.id, sample))
+            for prompt in prompts
+            for sample in range(samples)
+        ]
+        return self.engine.generate(requests, sampling)
+
+    def evaluate(
+        self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int, k: Sequence[int]
+    ) -> Evaluation:
+        """Draw and judge `samples` responses to each prompt."""
+        groups = judge(self.draw(prompts, samples, sampling, seed), samples, self.verifier)
+        return Evaluation(evaluation_metrics(groups, k), tuple(groups))
+
+
+def judge(rollouts: Sequence[Rollout], samples: int, verifier: Verifier) -> list[Group]:
+    """Score rollouts, `samples` in a row to a prompt, and group them."""
+    verdicts = verifier.score([r.request.prompt for r in rollouts], [r.text for r in rollouts])
+    return [
+        Group(rollouts[i].request.prompt, tuple(rollouts[i : i + samples]), tuple(verdicts[i : i + samples]))
+        for i in range(0, len(rollouts), samples)
+    ]
+
+
+def outcome_shares(groups: Sequence[Group]) -> dict[str, float]:
+    """Share of every outcome among all responses; each outcome is named, also those that did not happen."""
+    counts = Counter(verdict.outcome for group in groups for verdict in group.verdicts)
+    return {str(outcome): counts[outcome] / counts.total() for outcome in Outcome}
+
+
+def evaluation_metrics(groups: Sequence[Group], k: Sequence[int]) -> dict[str, float]:
+    """`eval/…` metrics: per domain pass@k, standard error, length; their mean over domains; outcomes."""
+    metrics: dict[str, float] = {}
+    by_domain: dict[str, list[Group]] = {}
+    for group in groups:
+        by_domain.setdefault(group.prompt.domain, []).append(group)
+    for domain, own in sorted(by_domain.items()):
+        rewards = [group.rewards for group in own]
+        for n in sorted({1, *k}):
+            metrics[f"eval/{domain}/pass_at_{n}"] = mean_pass_at_k(rewards, n)
+        metrics[f"eval/{domain}/standard_error"] = standard_error(rewards)
+        lengths = [len(rollout.token_ids) for group in own for rollout in group.rollouts]
+        metrics[f"eval/{domain}/length"] = sum(lengths) / len(lengths)
+    metrics["eval/mean/pass_at_1"] = sum(metrics[f"eval/{d}/pass_at_1"] for d in by_domain) / len(by_domain)
+    return metrics | {f"eval/outcome/{name}": share for name, share in outcome_shares(groups).items()}

@@ -1,0 +1,1 @@
+"""Domain mixing: weights → stages → which prompt comes next."""

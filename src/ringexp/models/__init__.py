@@ -1,0 +1,1 @@
+"""The policy: Ling-lite's architecture, packing of documents, log-probabilities, tokenizer."""

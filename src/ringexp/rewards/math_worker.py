@@ -1,0 +1,106 @@
+"""The program of the Math-Verify process: `python -m ringexp.rewards.math_worker`, JSON lines in and out.
+
+It gives up address space beyond its limit, has no clock of its own (the parent judges its CPU time), and ends when its
+standard input does. The kernel ends it if it outlives its parent inside an endless item.
+"""
+
+import argparse
+import importlib
+import json
+import logging
+import math
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+_SPARE_CPU_SECONDS = 5
+
+
+def main() -> int:
+    """Serve items until standard input ends."""
+    parser = argparse.ArgumentParser(description="Math-Verify over JSON lines; started by ringexp.rewards.math.")
+    parser.add_argument("--memory-bytes", type=int, required=True)
+    parser.add_argument("--cpu-seconds", type=float, required=True)
+    limits = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    replies = _private_output()
+    judge = _judge()
+    judge("1/2", "0.5")  # grammars and caches are built before the first item's time is counted
+    _send(replies, {"ready": True})
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    for line in sys.stdin:
+        _extend_cpu_limit(limits.cpu_seconds)
+        start = time.process_time()
+        item = json.loads(line)
+        reply = judge(item["gold"], item["answer"])
+        _send(replies, {**reply, "cpu": time.process_time() - start})
+    return 0
+
+
+def _private_output() -> TextIO:
+    """Standard output for replies only: what libraries print goes nowhere."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return replies
+
+
+def _send(replies: TextIO, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
+def _extend_cpu_limit(seconds: float) -> None:
+    """Let the kernel end this process well after the parent should have, in case the parent is gone."""
+    soft = math.ceil(time.process_time() + seconds) + _SPARE_CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+def _judge() -> Callable[[str, str], dict[str, str]]:
+    """Import Math-Verify; the returned function judges an answer against a gold, both as they stand in a box."""
+    import math_verify
+    from math_verify.parser import LatexExtractionConfig
+
+    seed = importlib.import_module("sympy.core.random").seed
+    logging.disable(logging.CRITICAL)
+    config = (LatexExtractionConfig(),)
+
+    def read(text: str) -> list[Any]:
+        found: list[Any] = math_verify.parse(boxed(text), config, parsing_timeout=None)
+        return found
+
+    def judge(gold: str, answer: str) -> dict[str, str]:
+        seed(0)  # SymPy tests some identities at random points: the same ones whatever was judged before
+        try:
+            golds = read(gold)
+            if not golds:
+                return {"outcome": "error", "detail": "gold answer cannot be parsed"}
+            answers = read(answer)
+            if not answers:
+                return {"outcome": "unparsable", "detail": "box cannot be parsed"}
+            if math_verify.verify(golds, answers, timeout_seconds=None):
+                return {"outcome": "correct", "detail": ""}
+        except Exception as error:
+            return {"outcome": "error", "detail": f"{type(error).__name__} in Math-Verify"}
+        if all(isinstance(a, str) for a in answers):
+            return {"outcome": "unparsable", "detail": "box is not an expression"}
+        return {"outcome": "wrong", "detail": "not equal"}
+
+    return judge
+
+
+def boxed(text: str) -> str:
+    """The text as Math-Verify reads a boxed answer; a percent sign has to stand outside the box for it."""
+    body = text.strip()
+    if body.endswith("%") and body.count("%") == 1 and "$" not in body and "\n" not in body:
+        return f"$\\boxed{{{body.removesuffix('%').removesuffix(chr(92))}}}$\\%"
+    return f"\\boxed{{{body}}}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

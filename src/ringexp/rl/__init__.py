@@ -1,0 +1,1 @@
+"""C3PO reinforcement learning: pure functions (advantage, budget, objective) under one Lightning module."""

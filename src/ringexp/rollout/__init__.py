@@ -1,0 +1,1 @@
+"""Rollout engines: what draws responses from the policy, behind one protocol."""

@@ -1,0 +1,28 @@
+"""One engine per process, kept between pipelines: a multirun loads it once.
+
+An engine synced n times generates what a freshly loaded one does, so a pipeline cannot tell that it is not alone.
+"""
+
+from collections.abc import Callable
+
+from ringexp.rollout.engine import RolloutEngine
+
+_current: tuple[str, RolloutEngine] | None = None
+
+
+def shared_engine(key: str, build: Callable[[], RolloutEngine]) -> RolloutEngine:
+    """The engine for `key` (a hash of all it depends on); another key's engine is closed first."""
+    global _current
+    if _current is not None and _current[0] != key:
+        close_shared()
+    if _current is None:
+        _current = (key, build())
+    return _current[1]
+
+
+def close_shared() -> None:
+    """Close the process's engine, if it has one."""
+    global _current
+    if _current is not None:
+        _current[1].close()
+        _current = None

@@ -1,0 +1,144 @@
+"""vLLM as the rollout engine, in this process: the default on CPU and GPU.
+
+The engine is exact: with a seed per request, float32 samples do not depend on the batch, and an engine synced n times
+generates what a freshly loaded one does. It returns token ids and log-probabilities; text comes from our tokenizer.
+"""
+
+import gc
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ringexp.models.registry import register
+from ringexp.records import Request, Rollout, Sampling
+from ringexp.rollout.engine import NamedWeights
+
+SEED_MASK = (1 << 62) - 1
+SET_NUM_THREADS = torch.set_num_threads  # vLLM's CPU worker replaces the name by a function that does nothing
+
+
+class VLLMEngine:
+    """One vLLM engine holding one model, whose weights `sync` replaces in place.
+
+    Args: folder of a saved model (config.json and safetensors); decode, token ids → text; eos_id; max_model_len in
+    tokens, prompt and response; max_sequences decoded at once; kv_cache_gib, memory of the key-value cache (CPU);
+    gpu_memory_utilization (GPU); dtype; threads of torch to restore after vLLM has bound its own.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        decode: Callable[[Sequence[int]], str],
+        eos_id: int,
+        *,
+        max_model_len: int,
+        max_sequences: int = 512,
+        max_batched_tokens: int = 16384,
+        kv_cache_gib: int = 1,
+        gpu_memory_utilization: float = 0.5,
+        dtype: str = "float32",
+        threads: int = 2,
+    ) -> None:
+        self.version = -1
+        self._decode, self._eos_id = decode, eos_id
+        on_gpu = torch.cuda.is_available()
+        _environment(threads)
+        register()
+        from vllm import LLM
+
+        self._llm: Any = LLM(
+            model=str(folder),
+            skip_tokenizer_init=True,
+            dtype=dtype,  # type: ignore[arg-type,unused-ignore]
+            max_model_len=max_model_len,
+            max_num_seqs=max_sequences,
+            max_num_batched_tokens=max(max_batched_tokens, max_model_len),
+            enforce_eager=not on_gpu,
+            enable_prefix_caching=False,
+            logprobs_mode="processed_logprobs",
+            worker_extension_cls="ringexp.rollout.vllm_worker.WeightSync",
+            disable_log_stats=True,
+            seed=0,
+            **({"gpu_memory_utilization": gpu_memory_utilization} if on_gpu else {"kv_cache_memory_bytes": kv_cache_gib << 30}),
+        )
+        _restore_threads(threads)
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
+        """One rollout a request, in order (see `RolloutEngine.generate`)."""
+        from vllm import SamplingParams
+
+        params = [
+            SamplingParams(
+                temperature=sampling.temperature,
+                max_tokens=sampling.max_tokens,
+                seed=request.seed & SEED_MASK,
+                logprobs=0,
+                flat_logprobs=True,
+                detokenize=False,
+                ignore_eos=True,
+                stop_token_ids=[self._eos_id],
+                skip_clone=True,
+            )
+            for request in requests
+        ]
+        prompts = [{"prompt_token_ids": list(request.prompt.token_ids)} for request in requests]
+        outputs = self._llm.generate(prompts, params, use_tqdm=False)
+        return [self._rollout(request, output.outputs[0]) for request, output in zip(requests, outputs, strict=True)]
+
+    def _rollout(self, request: Request, completion: Any) -> Rollout:
+        token_ids = tuple(completion.token_ids)
+        return Rollout(
+            request=request,
+            token_ids=token_ids,
+            logprobs=tuple(completion.logprobs.logprobs),
+            versions=(self.version,) * len(token_ids),
+            text=self._decode(token_ids),
+            truncated=completion.finish_reason == "length",
+        )
+
+    def sync(self, weights: NamedWeights, version: int) -> None:
+        """Replace the weights in place and take `version` as the policy's."""
+        self._llm.collective_rpc("ringexp_sync", args=(list(weights),))
+        self.version = version
+
+    def logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-probability of every token but the first of each sequence, at temperature 1."""
+        from vllm import SamplingParams
+
+        params = SamplingParams(temperature=1.0, max_tokens=1, prompt_logprobs=0, detokenize=False, seed=0)
+        outputs = self._llm.generate([{"prompt_token_ids": list(s)} for s in sequences], params, use_tqdm=False)
+        return [
+            [entry[token].logprob for token, entry in zip(s[1:], output.prompt_logprobs[1:], strict=True)]
+            for s, output in zip(sequences, outputs, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Shut the engine down and free its memory."""
+        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+        self._llm.llm_engine.engine_core.shutdown()
+        del self._llm
+        cleanup_dist_env_and_memory()
+        gc.collect()
+
+
+def _environment(threads: int) -> None:
+    """vLLM reads its settings from the environment; what the user has set there wins."""
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+
+
+def _restore_threads(threads: int) -> None:
+    """A fixed number of torch threads, checked: vLLM binds threads of its own when it starts."""
+    torch.set_num_threads = SET_NUM_THREADS
+    torch.set_num_threads(threads)
+    if torch.get_num_threads() != threads:
+        raise RuntimeError(
+            f"torch runs on {torch.get_num_threads()} threads where trainer.threads={threads} was asked: "
+            "results would not repeat; set OMP_NUM_THREADS to the same number"
+        )

@@ -1,0 +1,1 @@
+"""Choosing the SFT checkpoint that RL starts from."""

@@ -1,0 +1,40 @@
+"""The data of supervised fine-tuning: the same counter-based sampler as RL, over prompts that have traces."""
+
+from collections.abc import Mapping, Sequence
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Subset
+
+from ringexp.config.schema import SFTConfig
+from ringexp.errors import ConfigError
+from ringexp.mixing.sampler import MixtureSampler
+from ringexp.records import Prompt
+
+
+def sft_steps(config: SFTConfig, documents: int) -> int:
+    """Optimizer steps: as configured, or enough for `epochs` passes over the documents."""
+    if config.max_steps is not None:
+        return config.max_steps
+    assert config.epochs is not None
+    return max(1, config.epochs * documents // config.batch_size)
+
+
+class SFTData(LightningDataModule):  # type: ignore[misc]
+    """Batches of traced prompts, domains mixed by the sizes of their pools, from `start` on.
+
+    Raises ConfigError where no prompt has a trace.
+    """
+
+    def __init__(self, pools: Mapping[str, Sequence[Prompt]], config: SFTConfig, seed: int) -> None:
+        super().__init__()
+        traced = {domain: [p for p in prompts if p.trace_ids] for domain, prompts in pools.items()}
+        sizes = {domain: float(len(prompts)) for domain, prompts in traced.items()}
+        if not sum(sizes.values()):
+            raise ConfigError("data.pools: no prompt has a trace to learn from; give data with worked solutions")
+        self.steps = sft_steps(config, int(sum(sizes.values())))
+        self.sampler = MixtureSampler(traced, sizes, config.batch_size, self.steps, seed, "sft")
+        self.start = 0
+
+    def train_dataloader(self) -> DataLoader[tuple[Prompt, ...]]:
+        """The steps that are left."""
+        return DataLoader(Subset(self.sampler, range(self.start, self.steps)), batch_size=None)

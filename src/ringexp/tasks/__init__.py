@@ -1,0 +1,1 @@
+"""What the command does: short functions that read like the recipe."""

@@ -1,0 +1,115 @@
+"""task=evaluate: pass@1 on held-out prompts, of the selected SFT checkpoint and after every RL stage."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ringexp import seeds
+from ringexp.config.schema import Config
+from ringexp.mixing import schedule
+from ringexp.models.bailing_moe import BailingMoeForCausalLM
+from ringexp.models.logprob import score_responses
+from ringexp.models.packing import pack, rollout_document
+from ringexp.records import Group, Prompt, Sampling
+from ringexp.rollout.engine import require_match
+from ringexp.rl.metrics import Agreement
+from ringexp.tasks.rl import stage_name, stages, weights_after
+from ringexp.tasks.select import selected
+from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tracking.loggers import log_both
+from ringexp.tracking.tables import sample_table
+from ringexp.training.checkpoint import load_weights
+
+CHECKED_ROLLOUTS = 64
+
+
+def run(config: Config) -> None:
+    """Evaluate whatever of the pipeline is finished: the selected checkpoint, and RL's stages as far as they are."""
+    with open_workspace(config) as workspace:
+        evaluate_sft(workspace)
+        for stage in stages(workspace):
+            evaluate_stage(workspace, stage)
+
+
+def evaluate_sft(workspace: Workspace) -> Mapping[str, float]:
+    """The selected SFT checkpoint; its pass@1 becomes `final/sft/…`."""
+    chosen = selected(workspace)
+    metrics = _evaluate(workspace, "evaluate-sft", chosen.path, chosen.step)
+    workspace.record.log(final_metrics("sft", metrics), chosen.step)
+    return metrics
+
+
+def evaluate_stage(workspace: Workspace, stage: schedule.Stage) -> Mapping[str, float]:
+    """The policy after an RL stage; the last stage's pass@1 becomes `final/rl/…`."""
+    chosen = selected(workspace)
+    step = chosen.sft_steps + stage.first_step + stage.steps
+    metrics = _evaluate(workspace, f"evaluate-{stage_name(stage)}", weights_after(workspace, chosen, stage), step)
+    if stage == stages(workspace)[-1]:
+        workspace.record.log(final_metrics("rl", metrics), step)
+    return metrics
+
+
+def final_metrics(checkpoint: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    """`final/<checkpoint>/<domain>/pass_at_1` and its mean from an evaluation's metrics."""
+    parts = {key.split("/")[1]: value for key, value in metrics.items() if key.endswith("/pass_at_1")}
+    return {f"final/{checkpoint}/{domain}/pass_at_1": value for domain, value in parts.items()}
+
+
+def _evaluate(workspace: Workspace, name: str, weights: Path, step: int) -> Mapping[str, float]:
+    """The stage, or the metrics of the one that is finished."""
+    if workspace.finished(name, _key(workspace, weights)) is not None:
+        say(f"{name}: finished already")
+        return recorded(workspace, name, weights)
+    with workspace.stage(name, _key(workspace, weights)) as stage:
+        return _measure(workspace, stage, weights, step)
+
+
+def recorded(workspace: Workspace, name: str, weights: Path) -> Mapping[str, float]:
+    """The metrics of an evaluation that is finished. Raises RecordError where it is not."""
+    return dict(workspace.require(name, _key(workspace, weights), "evaluate").data.metrics)
+
+
+def _key(workspace: Workspace, weights: Path) -> str:
+    return workspace.key("evaluate", str(weights))
+
+
+def _measure(workspace: Workspace, stage: Stage, weights: Path, step: int) -> Mapping[str, float]:
+    settings, evaluator = workspace.config.evaluation, workspace.evaluator
+    model = workspace.model()
+    load_weights(weights, model)
+    evaluator.sync(model, step)
+    prompts = held_out(workspace)
+    sampling = Sampling(settings.temperature, settings.max_response_tokens)
+    seed = seeds.derive(workspace.config.seed, "evaluate", settings.split)
+    result = evaluator.evaluate(prompts, settings.samples, sampling, seed, list(settings.k))
+    metrics = result.metrics | _check(workspace, model, result.groups[:CHECKED_ROLLOUTS], step)
+    log_both(stage.record, workspace.record, metrics, step)
+    stage.record.log_table(sample_table(result.groups, settings.table_rows), "samples.json")
+    return metrics
+
+
+def held_out(workspace: Workspace) -> list[Prompt]:
+    """The first `evaluation.prompts` of every domain's split, domains in order of their names."""
+    settings = workspace.config.evaluation
+    pools = workspace.data.pools
+    return [p for domain in sorted(pools) for p in getattr(pools[domain], settings.split)[: settings.prompts]]
+
+
+@torch.no_grad()
+def _check(
+    workspace: Workspace, model: BailingMoeForCausalLM, groups: tuple[Group, ...], step: int
+) -> dict[str, float]:
+    """The engine that was evaluated held these weights: its log-probabilities are the trainer's."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    scored = score_responses(model, pack([rollout_document(r) for r in rollouts]),
+                             workspace.config.evaluation.temperature)
+    agreement = Agreement()
+    behaviour = torch.from_numpy(np.concatenate([r.logprobs for r in rollouts]).astype(np.float32))
+    agreement.add(scored, behaviour, workspace.config.rollout.near_tie)
+    checked = agreement.metrics()
+    p999, maximum = checked["mismatch/p999_logprob"], checked["mismatch/max_logprob"]
+    require_match(p999, maximum, workspace.config.rollout.tolerance, step)
+    return {"mismatch/p999_logprob": p999, "mismatch/max_logprob": maximum,
+            "mismatch/near_ties": checked["mismatch/near_ties"]}  # fmt: skip

@@ -1,0 +1,122 @@
+"""task=rl: the RL stages, one after the other, from the selected checkpoint."""
+
+from pathlib import Path
+
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, Trainer
+from mlflow.entities import Run
+from torch.utils.data import DataLoader, Subset
+
+from ringexp.config.schema import Config
+from ringexp.mixing import schedule
+from ringexp.mixing.sampler import MixtureSampler
+from ringexp.models.tokenizer import ChatTokenizer
+from ringexp.rl.module import C3POModule, Parts
+from ringexp.tasks.select import Selected, selected
+from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tracking.run import TAG
+from ringexp.training.checkpoint import latest, load_state, load_weights, prune, save_checkpoint
+from ringexp.training.fit import fit
+
+
+def run(config: Config) -> None:
+    """Run the stages alone."""
+    with open_workspace(config) as workspace:
+        reinforcement_learning(workspace)
+
+
+def stages(workspace: Workspace) -> list[schedule.Stage]:
+    """The schedule's stages with their steps."""
+    return schedule.resolve_stages(workspace.config.schedule, workspace.config.trainer.max_steps)
+
+
+def stage_name(stage: schedule.Stage) -> str:
+    """The stage's name in MLflow and on disk."""
+    return f"rl-{stage.name}"
+
+
+def stage_key(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> str:
+    """Hash of what decides an RL stage: the RL configuration and the checkpoint it all starts from."""
+    return workspace.key("rl", str(chosen.path), stage.name)
+
+
+def weights_after(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> Path:
+    """The stage's last weights. Raises RecordError where it is not finished."""
+    finished = workspace.require(stage_name(stage), stage_key(workspace, chosen, stage), "rl")
+    return workspace.root / finished.data.tags[TAG + "weights"]
+
+
+def reinforcement_learning(workspace: Workspace) -> None:
+    """Every stage that is not finished; each starts from the weights of the one before."""
+    for stage in stages(workspace):
+        rl_stage(workspace, stage)
+
+
+def rl_stage(workspace: Workspace, stage: schedule.Stage) -> None:
+    """One stage, unless it is finished."""
+    chosen = selected(workspace)
+    key = stage_key(workspace, chosen, stage)
+    if workspace.finished(stage_name(stage), key) is not None:
+        say(f"{stage_name(stage)}: finished already")
+        return
+    before = [s for s in stages(workspace) if s.first_step < stage.first_step]
+    start = weights_after(workspace, chosen, before[-1]) if before else chosen.path
+    tokens = sum(_tokens(workspace.require(stage_name(s), stage_key(workspace, chosen, s), "rl")) for s in before)
+    with workspace.stage(stage_name(stage), key) as opened:
+        _train(workspace, opened, stage, chosen, start, tokens)
+
+
+def _tokens(run: Run) -> int:
+    return int(run.data.tags[TAG + "rl_tokens"])
+
+
+def _train(
+    workspace: Workspace, opened: Stage, stage: schedule.Stage, chosen: Selected, start: Path, tokens_before: int
+) -> None:
+    config = workspace.config
+    module = _module(workspace, stage, chosen, tokens_before)
+    checkpoint = latest(opened.folder)
+    load_weights(checkpoint or start, module.model)
+    if checkpoint is not None:
+        module.resume(load_state(checkpoint))
+        say(f"{stage_name(stage)}: continuing from step {module.step}")
+    pools = {domain: pool.train for domain, pool in workspace.data.pools.items()}
+    steps = MixtureSampler(pools, stage.weights, config.algorithm.prompts_per_step, stage.steps, config.seed, stage.name)
+    loader = DataLoader(Subset(steps, range(module.step, stage.steps)), batch_size=None)
+    saver = PolicyCheckpoint(opened.folder, config.trainer.checkpoint_every, stage.steps, workspace.tokenizer)
+    title = stage_name(stage) if config.progress else None
+    fit(module, loader, instantiate(config.trainer.lightning), opened.logger, [saver], title)
+    final = latest(opened.folder)
+    assert final is not None
+    opened.record.set_tags({
+        TAG + "weights": str(final.relative_to(workspace.root)), TAG + "rl_tokens": str(module.tokens),
+    })  # fmt: skip
+
+
+def _module(workspace: Workspace, stage: schedule.Stage, chosen: Selected, tokens_before: int) -> C3POModule:
+    config = workspace.config
+    reference = workspace.model()
+    load_weights(chosen.path, reference)
+    parts = Parts(instantiate(config.algorithm.advantage), instantiate(config.algorithm.objective))
+    module: C3POModule = instantiate(config.algorithm.module)(
+        model=workspace.model(), reference=reference, evaluator=workspace.evaluator, parts=parts,
+        config=config.algorithm, rollout=config.rollout, optimizer=instantiate(config.algorithm.optimizer), stage=stage,
+        seed=config.seed, offset=chosen.sft_steps + stage.first_step, sft_tokens=chosen.sft_tokens,
+        tokens_before=tokens_before,
+    )  # fmt: skip
+    return module
+
+
+class PolicyCheckpoint(Callback):  # type: ignore[misc]
+    """Saves every `every` steps and after the last; the two newest are kept."""
+
+    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer) -> None:
+        self.folder, self.every, self.steps, self.tokenizer = folder, every, steps, tokenizer
+
+    def on_train_batch_end(self, trainer: Trainer, module: C3POModule, *_: object) -> None:
+        """Lightning's hook."""
+        if module.step % self.every == 0 or module.step == self.steps:
+            for logger in trainer.loggers:
+                logger.save()
+            save_checkpoint(self.folder, module.step, module.model, self.tokenizer, module.trainer_state())
+            prune(self.folder, keep_states=2, keep_weights=2)

@@ -1,0 +1,86 @@
+"""task=select: ask MLflow for a run's checkpoints, apply the configured rule, record the decision."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.utils import instantiate
+
+from ringexp.config.schema import Config
+from ringexp.figures.selection import selection_figure
+from ringexp.records import Checkpoint
+from ringexp.selection.catalog import Catalog
+from ringexp.selection.rules import Choice
+from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tracking.run import TAG
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The decision as MLflow holds it: SFT step and weights, why, SFT's length in steps and tokens."""
+
+    step: int
+    path: Path
+    reason: str
+    fallback: bool
+    sft_steps: int
+    sft_tokens: int
+
+
+def run(config: Config) -> None:
+    """Run the stage alone and print the decision."""
+    with open_workspace(config) as workspace:
+        select(workspace)
+        chosen = selected(workspace)
+        print(f"step {chosen.step}: {chosen.reason}\n{chosen.path}")
+
+
+def select(workspace: Workspace) -> None:
+    """The stage, unless it is finished."""
+    sft_run = workspace.require("sft", sft_key(workspace), "sft")
+    key = workspace.key("select", sft_run.info.run_id)
+    if workspace.finished("select", key) is not None:
+        say("select: finished already")
+        return
+    with workspace.stage("select", key) as stage:
+        candidates = Catalog(workspace.store, sft_run.info.run_id, workspace.root).candidates()
+        choice: Choice = instantiate(workspace.config.selection.rule)(candidates)
+        if choice.fallback:
+            say(f"warning: select: {choice.reason}")
+        _record(workspace, stage, candidates, choice)
+
+
+def sft_key(workspace: Workspace) -> str | None:
+    """The SFT stage that belongs to this configuration; a run named by its id brings its own."""
+    return workspace.key("sft") if workspace.config.run_id is None else None
+
+
+def selected(workspace: Workspace) -> Selected:
+    """The recorded decision. Raises RecordError where there is none."""
+    sft_run = workspace.require("sft", sft_key(workspace), "sft")
+    tags = workspace.require("select", workspace.key("select", sft_run.info.run_id), "select").data.tags
+    return Selected(
+        step=int(tags[TAG + "selected_step"]), path=workspace.root / tags[TAG + "selected_path"],
+        reason=tags[TAG + "reason"], fallback=tags[TAG + "fallback"] == "true",
+        sft_steps=int(sft_run.data.tags[TAG + "steps"]), sft_tokens=int(sft_run.data.tags[TAG + "sft_tokens"]),
+    )  # fmt: skip
+
+
+def _record(workspace: Workspace, stage: Stage, candidates: list[Checkpoint], choice: Choice) -> None:
+    """Table of all candidates with every quantity, figure, reason; the chosen one's quantities as metrics."""
+    chosen = choice.checkpoint
+    names = sorted({name for c in candidates for name in c.metrics})
+    table = {"step": [c.step for c in candidates], "chosen": [c.step == chosen.step for c in candidates]}
+    columns = {name: [c.metrics.get(name) for c in candidates] for name in names}
+    stage.record.log_table({**table, **columns}, "selection.json")
+    rule = workspace.config.selection.rule
+    band = (float(rule["low"]), float(rule["high"])) if "low" in rule and "high" in rule else None
+    figure = selection_figure(candidates, chosen, choice.reason, band)
+    figure.savefig(stage.folder / "selection.png", dpi=150)
+    stage.record.log_figure(figure, "selection.png")
+    last_step = max(c.step for c in candidates)
+    stage.record.log({"select/step": chosen.step, **{f"select/{n}": v for n, v in chosen.metrics.items()}}, last_step)
+    stage.record.set_tags({
+        TAG + "selected_step": str(chosen.step), TAG + "selected_model": chosen.model_id,
+        TAG + "selected_path": str(chosen.path.relative_to(workspace.root)), TAG + "reason": choice.reason,
+        TAG + "fallback": str(choice.fallback).lower(), TAG + "rule": workspace.config.selection.name,
+    })  # fmt: skip

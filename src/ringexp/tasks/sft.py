@@ -1,0 +1,63 @@
+"""task=sft: fine-tune on teacher traces; save, measure and register a checkpoint every few steps."""
+
+from hydra.utils import instantiate
+
+from ringexp.config.schema import Config
+from ringexp.entropy.probe import CheckpointProbe, ProbeSet
+from ringexp.records import Sampling
+from ringexp.selection.catalog import Catalog
+from ringexp.sft.data import SFTData
+from ringexp.sft.module import SFTModule
+from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tracking.run import TAG
+from ringexp.training.checkpoint import latest, load_state, load_weights
+from ringexp.training.fit import fit
+
+
+def run(config: Config) -> None:
+    """Run the stage alone."""
+    with open_workspace(config) as workspace:
+        supervised_fine_tuning(workspace)
+
+
+def supervised_fine_tuning(workspace: Workspace) -> None:
+    """The stage, unless it is finished."""
+    key = workspace.key("sft")
+    if workspace.finished("sft", key) is not None:
+        say("sft: finished already")
+        return
+    with workspace.stage("sft", key) as stage:
+        _train(workspace, stage)
+
+
+def _train(workspace: Workspace, stage: Stage) -> None:
+    config = workspace.config
+    pools = workspace.data.pools
+    data = SFTData({domain: pool.train for domain, pool in pools.items()}, config.sft, config.seed)
+    module: SFTModule = instantiate(config.sft.module)(
+        model=workspace.model(), config=config.sft, optimizer=instantiate(config.sft.optimizer), steps=data.steps
+    )
+    checkpoint = latest(stage.folder)
+    if checkpoint is not None:
+        load_weights(checkpoint, module.model)
+        module.resume(load_state(checkpoint))
+        data.start = module.step
+        say(f"sft: continuing from step {module.step}")
+    probe = CheckpointProbe(
+        stage.folder, config.sft.checkpoint_every, data.steps, _probe_set(workspace), workspace.evaluator,
+        Catalog(workspace.store, stage.record.run_id, workspace.root), workspace.tokenizer,
+    )  # fmt: skip
+    probe.catch_up(module.model, checkpoint)
+    title = "sft" if config.progress else None
+    fit(module, data.train_dataloader(), instantiate(config.trainer.lightning), stage.logger, [probe], title)
+    stage.record.set_tags({TAG + "sft_tokens": str(module.tokens), TAG + "steps": str(data.steps)})
+
+
+def _probe_set(workspace: Workspace) -> ProbeSet:
+    config = workspace.config
+    pools = [workspace.data.pools[domain] for domain in sorted(workspace.data.pools)]
+    length = max(stage.max_response_tokens for stage in config.schedule.stages)
+    return ProbeSet.draw(
+        [p for pool in pools for p in pool.train], [p for pool in pools for p in pool.validation], config.sft.probe,
+        Sampling(config.algorithm.temperature, length), config.seed,
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""What a finished pipeline prints, and writes as summary.json into its folder."""
+
+import json
+import sys
+from typing import Any
+
+from mlflow.entities import Run
+from rich.console import Console
+from rich.table import Table
+
+from ringexp.tasks.evaluate import recorded
+from ringexp.tasks.rl import stage_name, stages, weights_after
+from ringexp.tasks.select import selected
+from ringexp.tasks.workspace import Workspace
+from ringexp.tracking.run import TAG
+
+
+def summarise(workspace: Workspace) -> None:
+    """Gather the pipeline's results from MLflow, write them, print them."""
+    summary = gather(workspace)
+    best = max(row["pass_at_1"]["mean"] for row in summary["evaluations"])
+    workspace.record.log({"best/pass_at_1": best}, summary["steps"])
+    text = json.dumps(summary, indent=2)
+    (workspace.folder / "summary.json").write_text(text + "\n")
+    workspace.record.log_text(text, "summary.json")
+    show(summary)
+
+
+def gather(workspace: Workspace) -> dict[str, Any]:
+    """The summary as plain data."""
+    chosen = selected(workspace)
+    rl = stages(workspace)
+    results = [("sft", recorded(workspace, "evaluate-sft", chosen.path))]
+    results += [
+        (name, recorded(workspace, f"evaluate-{name}", weights_after(workspace, chosen, stage)))
+        for stage in rl for name in [stage_name(stage)]
+    ]  # fmt: skip
+    runs = workspace.store.find({"mlflow.parentRunId": workspace.record.run_id, TAG + "kind": "stage"})
+    rl_tokens = sum(int(run.data.tags.get(TAG + "rl_tokens", 0)) for run in runs)
+    return {
+        "experiment": workspace.config.experiment_name,
+        "seed": workspace.config.seed,
+        "run_id": workspace.record.run_id,
+        "folder": str(workspace.folder),
+        "tracking_uri": workspace.store.uri,
+        "steps": chosen.sft_steps + workspace.config.trainer.max_steps,
+        "selected": {"step": chosen.step, "of": chosen.sft_steps, "reason": chosen.reason,
+                     "fallback": chosen.fallback, "path": str(chosen.path)},
+        "evaluations": [{"after": name, "pass_at_1": _pass_at_1(metrics)} for name, metrics in results],
+        "tokens": {"sft": chosen.sft_tokens, "rl": rl_tokens},
+        "seconds": {run.data.tags[TAG + "stage"]: round(_seconds(run), 1) for run in reversed(runs)},
+    }  # fmt: skip
+
+
+def _pass_at_1(metrics: Any) -> dict[str, float]:
+    found = {key.split("/")[1]: value for key, value in metrics.items() if key.endswith("/pass_at_1")}
+    return {name: found[name] for name in sorted(found, key=lambda n: (n == "mean", n))}
+
+
+def _seconds(run: Run) -> float:
+    return float(run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else 0.0
+
+
+def show(summary: dict[str, Any]) -> None:
+    """The table at the end of a pipeline, on standard output."""
+    chosen, tokens = summary["selected"], summary["tokens"]
+    table = Table(title=f"{summary['experiment']}, seed {summary['seed']}", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    flag = " (fallback)" if chosen["fallback"] else ""
+    table.add_row("checkpoint", f"SFT step {chosen['step']} of {chosen['of']}{flag}: {chosen['reason']}")
+    for row in summary["evaluations"]:
+        scores = "  ".join(f"{name} {value:.3f}" for name, value in row["pass_at_1"].items())
+        table.add_row(f"pass@1 after {row['after']}", scores)
+    table.add_row("tokens trained", f"SFT {tokens['sft']:,}  RL {tokens['rl']:,}")
+    table.add_row("seconds", "  ".join(f"{name} {value:.0f}" for name, value in summary["seconds"].items()))
+    table.add_row("folder", summary["folder"])
+    table.add_row("MLflow", f"run {summary['run_id']}")
+    table.add_row("open the UI", f"mlflow ui --backend-store-uri {summary['tracking_uri']}  (or: make ui)")
+    Console(width=110 if not sys.stdout.isatty() else None).print(table)

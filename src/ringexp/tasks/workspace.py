@@ -1,0 +1,237 @@
+"""What the stages of one pipeline share: its MLflow run, its folder, data, tokenizer, verifiers, engine.
+
+A pipeline is found again by its identity (a hash of configuration, sources, lock and data), a stage by the part of
+the configuration that decides it; so the same command resumes what was killed and skips what is finished.
+"""
+
+import fcntl
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from hydra.utils import instantiate
+from mlflow.entities import Run
+from omegaconf import OmegaConf
+
+from ringexp.config.schema import Config
+from ringexp.domains.prepare import Prepared, load_pools, prepare
+from ringexp.errors import ConfigError, RecordError
+from ringexp.evaluation.run import Evaluator
+from ringexp.models.bailing_moe import BailingMoeForCausalLM
+from ringexp.models.build import build_config, build_model
+from ringexp.models.tokenizer import ChatTokenizer, build_tokenizer, load_tokenizer
+from ringexp.rewards.registry import VerifierRegistry
+from ringexp.rollout.engine import RolloutEngine
+from ringexp.rollout.shared import shared_engine
+from ringexp.tracking import provenance
+from ringexp.tracking.loggers import RecordLogger
+from ringexp.tracking.run import TAG, Record, Store
+from ringexp.training.checkpoint import save_model
+
+STAGE_GROUPS = {
+    "sft": ("model", "data", "sft", "algorithm.temperature", "schedule", "rollout", "rewards", "trainer.lightning",
+            "trainer.threads", "seed"),
+    "select": ("selection",),
+    "rl": ("algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
+    "evaluate": ("evaluation", "rewards", "rollout", "seed"),
+}  # fmt: skip
+"""The configuration that decides a stage, beside the stages before it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's open run, its folder, and the logger that mirrors headline metrics on the pipeline's run."""
+
+    record: Record
+    folder: Path
+    logger: RecordLogger
+
+
+class Workspace:
+    """Built by `open_workspace`."""
+
+    record: Record
+    folder: Path
+
+    def __init__(self, config: Config, data: Prepared, tokenizer: ChatTokenizer, store: Store) -> None:
+        self.config, self.data, self.tokenizer, self.store = config, data, tokenizer, store
+        self.root = Path(config.paths.store)
+        self.architecture = build_config(config.model, len(tokenizer), tokenizer.eos_id)
+        self.max_model_len = self._max_model_len()
+        self.verifier = VerifierRegistry({d: instantiate(c) for d, c in config.rewards.verifiers.items()})
+        self.verifier.require(data.pools)
+        self.tags = provenance.tags(config, data.fingerprint)
+
+    def attach(self, record: Record, folder: Path) -> None:
+        """Give the workspace its run and folder."""
+        self.record, self.folder = record, folder
+
+    def model(self) -> BailingMoeForCausalLM:
+        """The policy before SFT."""
+        return build_model(self.config.model, self.architecture, self.config.seed)
+
+    def _max_model_len(self) -> int:
+        """Longest prompt and response together. Raises ConfigError beyond the model's positions."""
+        response = max([stage.max_response_tokens for stage in self.config.schedule.stages]
+                       + [self.config.evaluation.max_response_tokens, self.config.data.max_trace_tokens])
+        total = self.config.data.max_prompt_tokens + response
+        if total > self.architecture.max_position_embeddings:
+            raise ConfigError(
+                f"model.config.max_position_embeddings={self.architecture.max_position_embeddings}: "
+                f"data.max_prompt_tokens and the longest response need {total}"
+            )
+        return total
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The engine (started on first use, shared by the process) and the verifiers."""
+        key = provenance.digest([self.architecture.to_dict(), self.tokenizer.fingerprint, self.max_model_len,
+                                 OmegaConf.to_container(self.config.rollout.engine), self.config.trainer.threads])
+        return Evaluator(shared_engine(key, self._start_engine), self.verifier)
+
+    def _start_engine(self) -> RolloutEngine:
+        folder = self.folder / "engine"
+        folder.mkdir(exist_ok=True)
+        save_model(folder, self.model(), self.tokenizer)
+        say("starting the rollout engine")
+        engine: RolloutEngine = instantiate(self.config.rollout.engine)(
+            folder, self.tokenizer.decode, self.tokenizer.eos_id, max_model_len=self.max_model_len,
+            threads=self.config.trainer.threads,
+        )
+        return engine
+
+    def key(self, stage: str, *parts: str) -> str:
+        """Hash of what decides a stage: its configuration groups, and what `parts` names of the stages before."""
+        tree = {group: OmegaConf.select(self.config, group) for group in STAGE_GROUPS[stage]}
+        plain = {k: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for k, v in tree.items()}
+        return provenance.digest([plain, *parts])
+
+    def finished(self, name: str, key: str | None = None) -> Run | None:
+        """The stage's finished run, the newest, where there is one; of any configuration where no key is given."""
+        return next((run for run in self._runs(name, key) if run.info.status == "FINISHED"), None)
+
+    def require(self, name: str, key: str | None, task: str) -> Run:
+        """The stage's finished run. Raises RecordError naming the task to run first."""
+        run = self.finished(name, key)
+        if run is None:
+            raise RecordError(f"MLflow has no finished {name} stage for this run: run `ringexp task={task}` with the "
+                              "same configuration first")  # fmt: skip
+        return run
+
+    def _runs(self, name: str, key: str | None) -> list[Run]:
+        tags = {TAG + "kind": "stage", TAG + "stage": name, "mlflow.parentRunId": self.record.run_id}
+        return self.store.find(tags | ({} if key is None else {TAG + "stage_key": key}))
+
+    @contextmanager
+    def stage(self, name: str, key: str) -> Iterator[Stage]:
+        """Run a stage: a new MLflow run under the pipeline's, or the unfinished one continued."""
+        unfinished = [run for run in self._runs(name, key) if run.info.status != "FINISHED"]
+        tags = {TAG + "kind": "stage", TAG + "stage": name, TAG + "stage_key": key, TAG + "seed": str(self.config.seed)}
+        if unfinished:
+            say(f"{name}: continuing")
+            record = self.store.resume(unfinished[0])
+        else:
+            record = self.store.create(f"{name} · s{self.config.seed}", tags, self.record.run_id)
+        folder = self.folder / f"{name}-{key[:6]}"
+        folder.mkdir(exist_ok=True)
+        with record.running(system_metrics=True):
+            yield Stage(record, folder, RecordLogger(record, self.record))
+
+
+def say(text: str) -> None:
+    """A line of progress on standard error."""
+    print(f"ringexp: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def open_workspace(config: Config) -> Iterator[Workspace]:
+    """Everything that can be wrong is looked at before an MLflow run is made; then the pipeline's run is opened."""
+    torch.set_num_threads(config.trainer.threads)
+    pools, dropped = load_pools(config.data)
+    if config.run_id is None:
+        tokenizer = build_tokenizer(config.model.tokenizer.path, config.model.tokenizer.vocab_size, pools.values())
+        data = prepare(pools, dropped, tokenizer, config.data)
+        workspace = Workspace(config, data, tokenizer, Store(config.tracking))
+        run, folder = _by_identity(workspace)
+    else:
+        store = Store(config.tracking)
+        run = _recorded(store, config.run_id)
+        folder = Path(config.paths.store) / run.data.tags[TAG + "folder"]
+        tokenizer = load_tokenizer(str(folder / "tokenizer"))
+        workspace = Workspace(config, prepare(pools, dropped, tokenizer, config.data), tokenizer, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        workspace.attach(_create(workspace, folder) if run is None else workspace.store.resume(run), folder)
+        try:
+            with workspace.record.running():
+                yield workspace
+        finally:
+            workspace.verifier.close()
+
+
+def _by_identity(workspace: Workspace) -> tuple[Run | None, Path]:
+    """The run of this very configuration, code, lock and data, if there is one, and the folder of it or of a new one."""
+    config, tags = workspace.config, workspace.tags
+    runs = workspace.store.find({TAG + "kind": "pipeline", TAG + "identity": tags["identity"]})
+    name = f"{config.experiment_name}-s{config.seed}-{tags['identity'][:8]}"
+    root = Path(config.paths.store)
+    if runs and not config.fresh:
+        return runs[0], root / runs[0].data.tags[TAG + "folder"]
+    for run in runs:
+        workspace.store.client.set_tag(run.info.run_id, TAG + "superseded", "true")
+    if not runs and workspace.store.find({TAG + "kind": "pipeline", TAG + "config_hash": tags["config_hash"]}):
+        say("code, lock or data changed since this configuration last ran: this is a new run")
+    attempts = (root / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
+    return None, next(folder for folder in attempts if not folder.exists())
+
+
+def _create(workspace: Workspace, folder: Path) -> Record:
+    """The pipeline's new run, with its tags, parameters and configuration."""
+    config = workspace.config
+    tags = {TAG + key: value for key, value in workspace.tags.items()}
+    name = f"{config.experiment_name} · {config.schedule.name} · {config.algorithm.name} · s{config.seed}"
+    record = workspace.store.create(name, tags | {TAG + "kind": "pipeline", TAG + "folder": folder.name})
+    text = OmegaConf.to_yaml(config)
+    (folder / "config.yaml").write_text(text)
+    record.log_text(text, "config.yaml")
+    if diff := provenance.git_diff():
+        record.log_text(diff, "git.diff")
+    record.log_parameters({
+        "experiment": config.experiment_name, "seed": config.seed, "model": config.model.name,
+        "data": config.data.name, "schedule": config.schedule.name, "algorithm": config.algorithm.name,
+        "selection": config.selection.name, "token_budget": config.algorithm.token_budget,
+        "rl_lr": config.algorithm.optimizer.get("lr"), "rl_steps": config.trainer.max_steps,
+        "sft_lr": config.sft.optimizer.get("lr"),
+    })  # fmt: skip
+    record.log({f"data/{reason}": count for reason, count in workspace.data.dropped.items()}, 0)
+    (folder / "tokenizer").mkdir(exist_ok=True)
+    workspace.tokenizer.save(folder / "tokenizer")
+    return record
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second process that runs the same command."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RecordError(f"{folder}: another process is running this very pipeline") from None
+        yield
+
+
+def _recorded(store: Store, run_id: str) -> Run:
+    """The pipeline run of that id, or the pipeline that a stage's run belongs to."""
+    try:
+        run = store.client.get_run(run_id)
+        if run.data.tags.get(TAG + "kind") == "stage":
+            run = store.client.get_run(run.data.tags["mlflow.parentRunId"])
+    except Exception as error:
+        raise RecordError(f"run_id={run_id}: MLflow at {store.uri} does not know this run") from error
+    if TAG + "folder" not in run.data.tags:
+        raise RecordError(f"run_id={run_id}: not a pipeline of ringexp")
+    return run

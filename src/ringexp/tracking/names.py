@@ -1,0 +1,87 @@
+"""Every metric: its name, unit and meaning. A name that is not here cannot be logged; docs/metrics.md is made from it.
+
+`<domain>` stands for a domain's name. The same names mean the same thing in every stage, and few names keep the UI fast.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric, or a family of them with `<…>` parts in the name."""
+
+    name: str
+    unit: str
+    meaning: str
+    headline: bool = False
+    """Mirrored on the pipeline run, so that pipelines compare in the UI by their parents."""
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("train/loss", "", "the step's loss, all terms", headline=True),
+    Metric("train/lr", "", "learning rate"),
+    Metric("train/grad_norm", "", "gradient norm before clipping", headline=True),
+    Metric("val/loss", "nats/token", "cross-entropy of validation traces, pooled over response tokens", headline=True),
+    Metric("entropy/rollout", "nats/token", "mean token entropy on own samples at the sampling temperature", True),
+    Metric("entropy/rollout/<domain>", "nats/token", "the same, responses of one domain"),
+    Metric("entropy/teacher_forced", "nats/token", "mean token entropy on validation traces", headline=True),
+    Metric("reward/mean", "", "mean reward of the step's responses", headline=True),
+    Metric("reward/<domain>", "", "mean reward, responses of one domain"),
+    Metric("outcome/<outcome>", "share", "responses a verifier judged correct, wrong, unparsable, timeout or error"),
+    Metric("length/mean", "tokens", "mean response length, end-of-sequence token included", headline=True),
+    Metric("length/max", "tokens", "longest response"),
+    Metric("length/truncated", "share", "responses ended by the length limit"),
+    Metric("budget/tokens", "tokens", "response tokens trained in the step, |Ψ|", headline=True),
+    Metric("budget/fill", "share", "|Ψ| / Φ"),
+    Metric("budget/dropped", "share", "response tokens of the step that were not trained"),
+    Metric("budget/cut", "tokens", "tokens beyond the cut in the one response that was cut"),
+    Metric("budget/responses_dropped", "responses", "responses left out whole"),
+    Metric("kl/reference", "nats/token", "k3 estimate of KL(π_θ ‖ π_ref)", headline=True),
+    Metric("kl/behaviour", "nats/token", "mean of log π_engine − log π_trainer on sampled tokens"),
+    Metric("mismatch/p999_logprob", "nats", "99.9th percentile of |log π_trainer − log π_engine|, near-ties left out"),
+    Metric("mismatch/max_logprob", "nats", "largest |log π_trainer − log π_engine|, near-ties included"),
+    Metric("mismatch/near_ties", "share", "tokens left out of the percentile: a router was undecided before them"),
+    Metric("clip/fraction", "share", "tokens whose ratio was clipped"),
+    Metric("moe/balance", "", "balance loss; 1 when balanced"),
+    Metric("moe/z", "", "router z-loss"),
+    Metric("moe/max_violation", "", "largest load of an expert over the mean, minus 1, worst layer"),
+    Metric("mixture/target/<domain>", "share", "the schedule's weight of a domain"),
+    Metric("mixture/realised/<domain>", "share", "share of a domain among the step's prompts"),
+    Metric("group/zero_variance", "share", "groups whose rewards are all equal"),
+    Metric("progress/tokens", "tokens", "response tokens trained so far, all stages"),
+    Metric("progress/token_efficiency", "", "RL training tokens / SFT training tokens so far"),
+    Metric("time/<part>", "s", "seconds in a part of the step: rollout, reward, train, sync, probe, step"),
+    Metric("throughput/tokens_per_second", "tokens/s", "response tokens trained per second of the whole step"),
+    Metric("throughput/rollout_tokens_per_second", "tokens/s", "response tokens generated per second of generation"),
+    Metric("eval/mean/pass_at_1", "share", "mean over domains of pass@1", headline=True),
+    Metric("eval/<domain>/pass_at_<k>", "share", "pass@k: k = 1 the mean over samples, else the unbiased estimate"),
+    Metric("eval/<domain>/standard_error", "share", "standard error of pass@1 over prompts"),
+    Metric("eval/<domain>/length", "tokens", "mean response length"),
+    Metric("eval/outcome/<outcome>", "share", "verdicts over all evaluated responses"),
+    Metric("best/pass_at_1", "share", "the higher of final/sft and final/rl, mean over domains"),
+    Metric("final/<checkpoint>/<domain>/pass_at_1", "share", "pass@1 on test prompts: checkpoint sft or rl"),
+    Metric("final/<checkpoint>/mean/pass_at_1", "share", "its mean over domains"),
+    Metric("select/<quantity>", "", "of the selected checkpoint: its step and its quantities"),
+    Metric("data/<count>", "rows", "rows left out while the data was prepared"),
+)
+
+_PATTERNS = [
+    (re.compile(re.sub(r"<\w+>", "[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*" if m.name.startswith("select") else
+                       "[A-Za-z0-9_.-]+", m.name) + "$"), m)
+    for m in sorted(METRICS, key=lambda metric: "<" in metric.name)
+]  # fmt: skip
+
+
+def describe(name: str) -> Metric:
+    """The metric that a logged name belongs to. Raises KeyError for a name that nobody declared."""
+    for pattern, metric in _PATTERNS:
+        if pattern.match(name):
+            return metric
+    raise KeyError(f"metric {name!r} is not declared in ringexp.tracking.names")
+
+
+def markdown() -> str:
+    """The table of docs/metrics.md."""
+    rows = [f"| `{m.name}` | {m.unit} | {m.meaning} | {'yes' if m.headline else ''} |" for m in METRICS]
+    return "\n".join(["| metric | unit | meaning | on the pipeline run |", "|---|---|---|---|", *rows, ""])

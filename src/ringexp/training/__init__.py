@@ -1,0 +1,1 @@
+"""What SFT and RL share: checkpoints on disk, the optimizer step, learning-rate schedules, the Lightning run."""
