@@ -1,8 +1,10 @@
 """The `ringexp` command: compose, validate, hand over to a task. Nothing heavy is imported before the task starts."""
 
+import logging
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +27,14 @@ def conf_dir() -> Path:
     return packaged if packaged.is_dir() else PACKAGE.parents[1] / "conf"
 
 
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a step tenfold and more when another job shares the cores
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""Set before torch and vLLM are imported; what the user has set wins."""
+
 MENDABLE = (RingexpError, HydraException, OmegaConfBaseException)
 _failed: list[BaseException] = []
 
@@ -34,6 +44,9 @@ def run(cfg: DictConfig) -> Any:
 
     An error that the user can mend ends this job with one line; a multirun goes on with its other jobs.
     """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    _quiet()
     try:
         config = typed(cfg)
         validate(config)
@@ -76,6 +89,14 @@ def one_line(error: BaseException) -> str:
     key = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), "")
     message = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
     return (f"{key}: {message}" if key and key not in message else message) or type(error).__name__
+
+
+def _quiet() -> None:
+    """Leave the terminal to progress bars and our own lines: libraries speak up from warnings on."""
+    for name in ("mlflow.system_metrics", "alembic", "mlflow.store.db"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for module in ("vllm", "lightning"):
+        warnings.filterwarnings("ignore", module=rf"{module}\..*")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -114,7 +114,7 @@ class RolloutConfig:
     name: str = MISSING
     engine: Component = MISSING
     tolerance: float = 1e-4
-    near_tie: float = 1e-4
+    near_tie: float = 1e-5
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Checks of a composed configuration, each with one clear line that names the key and the mend."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,13 +14,21 @@ def typed(cfg: DictConfig) -> Config:
 
     Raises OmegaConf's errors for an unknown key, a wrong type or a missing mandatory value.
     """
-    missing = sorted(OmegaConf.missing_keys(cfg))
+    missing = sorted(_missing(OmegaConf.to_container(cfg)))
     if missing:
         raise ConfigError(f"{missing[0]}: a value is needed, e.g. {missing[0]}=<value>")
     config = OmegaConf.merge(OmegaConf.structured(Config), cfg)
     OmegaConf.resolve(config)
     OmegaConf.set_readonly(config, True)
     return cast(Config, config)
+
+
+def _missing(node: Any, key: str = "") -> list[str]:
+    """Keys without a value, those that only refer to such a key left out (OmegaConf.missing_keys stops at these)."""
+    if node == "???":
+        return [key]
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [found for name, child in children for found in _missing(child, f"{key}.{name}".removeprefix("."))]
 
 
 def validate(config: Config) -> None:
@@ -31,8 +39,8 @@ def validate(config: Config) -> None:
     _domains(config)
     if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl") and not _is_file(config.data.path):
         raise DataError(f"data.path={config.data.path}: no such file")
-    largest = max(config.evaluation.k)
-    if largest > config.evaluation.samples or min(config.evaluation.k) < 1:
+    k = config.evaluation.k
+    if not k or max(k) > config.evaluation.samples or min(k) < 1:
         raise ConfigError(
             f"evaluation.k={list(config.evaluation.k)}: each k must lie between 1 and evaluation.samples="
             f"{config.evaluation.samples}"

@@ -22,8 +22,8 @@ class Scored:
     """Per predicted response token [R]: log-probability and entropy (nats); and the routers' statistics.
 
     `margin` [R]: the smallest gap between the last chosen and the first refused expert's probability, over all routers
-    and all positions of the document up to the one that predicts the token. Where it is about the rounding error, another
-    correct implementation may choose the other expert, from there on.
+    and all positions of the document up to the one that predicts the token. Where it is about the rounding error,
+    another correct implementation may choose the other expert, from there on.
     """
 
     logprob: Tensor
@@ -71,7 +71,7 @@ class _FusedLogprobEntropy(torch.autograd.Function):
 
 def _chunks(hidden: Tensor, targets: Tensor, weight: Tensor) -> list[tuple[Tensor, Tensor]]:
     rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
-    return list(zip(hidden.split(rows), targets.split(rows), strict=True))
+    return list(zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True))
 
 
 def token_logprob_entropy(
@@ -99,6 +99,6 @@ def score_responses(model: BailingMoeForCausalLM, packed: Packed, temperature: f
 @torch.no_grad()
 def smallest_so_far(values: Tensor, lengths: Tensor) -> Tensor:
     """Running minimum inside each document: values [T], lengths [N] summing to T → [T]."""
-    documents = torch.nn.utils.rnn.pad_sequence(values.split(lengths.tolist()), batch_first=True)
+    documents = torch.nn.utils.rnn.pad_sequence(list(torch.split(values, lengths.tolist())), batch_first=True)
     running = documents.cummin(dim=1).values
     return torch.cat([row[:length] for row, length in zip(running, lengths.tolist(), strict=True)])

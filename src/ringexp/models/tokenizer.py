@@ -59,9 +59,8 @@ class ChatTokenizer:
 
     def encode_pool(self, pool: Pool) -> Pool:
         """The pool with prompts and traces encoded."""
-        return dataclasses.replace(
-            pool, **{s: tuple(map(self._encode, getattr(pool, s))) for s in ("train", "validation", "test")}
-        )
+        train, validation, test = (tuple(map(self._encode, s)) for s in (pool.train, pool.validation, pool.test))
+        return dataclasses.replace(pool, train=train, validation=validation, test=test)
 
     def _encode(self, prompt: Prompt) -> Prompt:
         trace = () if prompt.trace is None else self.encode_response(prompt.trace)

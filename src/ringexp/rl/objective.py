@@ -41,7 +41,7 @@ def budget_weights(token_counts: Sequence[int], token_budget: int | None) -> lis
 def token_weights(token_counts: Sequence[int], token_budget: int | None) -> list[float]:
     """DAPO's token mean: 1/Σ|y|, which varies from step to step."""
     total = sum(token_counts)
-    return [1.0 / total] * len(token_counts)
+    return [1.0 / total for _ in token_counts]
 
 
 def sequence_weights(token_counts: Sequence[int], token_budget: int | None) -> list[float]:

@@ -49,6 +49,9 @@ class VLLMEngine:
         register()
         from vllm import LLM
 
+        memory: dict[str, Any] = {"kv_cache_memory_bytes": kv_cache_gib << 30}
+        if on_gpu:
+            memory = {"gpu_memory_utilization": gpu_memory_utilization}
         self._llm: Any = LLM(
             model=str(folder),
             skip_tokenizer_init=True,
@@ -61,8 +64,9 @@ class VLLMEngine:
             logprobs_mode="processed_logprobs",
             worker_extension_cls="ringexp.rollout.vllm_worker.WeightSync",
             disable_log_stats=True,
+            use_tqdm_on_load=False,
             seed=0,
-            **({"gpu_memory_utilization": gpu_memory_utilization} if on_gpu else {"kv_cache_memory_bytes": kv_cache_gib << 30}),
+            **memory,
         )
         _restore_threads(threads)
 
@@ -128,8 +132,6 @@ class VLLMEngine:
 def _environment(threads: int) -> None:
     """vLLM reads its settings from the environment; what the user has set there wins."""
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 

@@ -13,8 +13,8 @@ from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.logprob import score_responses
 from ringexp.models.packing import pack, rollout_document
 from ringexp.records import Group, Prompt, Sampling
-from ringexp.rollout.engine import require_match
 from ringexp.rl.metrics import Agreement
+from ringexp.rollout.engine import require_match
 from ringexp.tasks.rl import stage_name, stages, weights_after
 from ringexp.tasks.select import selected
 from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say

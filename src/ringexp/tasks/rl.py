@@ -43,7 +43,7 @@ def stage_key(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> 
 def weights_after(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> Path:
     """The stage's last weights. Raises RecordError where it is not finished."""
     finished = workspace.require(stage_name(stage), stage_key(workspace, chosen, stage), "rl")
-    return workspace.root / finished.data.tags[TAG + "weights"]
+    return workspace.root / str(finished.data.tags[TAG + "weights"])
 
 
 def reinforcement_learning(workspace: Workspace) -> None:
@@ -81,7 +81,8 @@ def _train(
         module.resume(load_state(checkpoint))
         say(f"{stage_name(stage)}: continuing from step {module.step}")
     pools = {domain: pool.train for domain, pool in workspace.data.pools.items()}
-    steps = MixtureSampler(pools, stage.weights, config.algorithm.prompts_per_step, stage.steps, config.seed, stage.name)
+    per_step = config.algorithm.prompts_per_step
+    steps = MixtureSampler(pools, stage.weights, per_step, stage.steps, config.seed, stage.name)
     loader = DataLoader(Subset(steps, range(module.step, stage.steps)), batch_size=None)
     saver = PolicyCheckpoint(opened.folder, config.trainer.checkpoint_every, stage.steps, workspace.tokenizer)
     title = stage_name(stage) if config.progress else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 
@@ -69,9 +70,10 @@ def _record(workspace: Workspace, stage: Stage, candidates: list[Checkpoint], ch
     """Table of all candidates with every quantity, figure, reason; the chosen one's quantities as metrics."""
     chosen = choice.checkpoint
     names = sorted({name for c in candidates for name in c.metrics})
-    table = {"step": [c.step for c in candidates], "chosen": [c.step == chosen.step for c in candidates]}
-    columns = {name: [c.metrics.get(name) for c in candidates] for name in names}
-    stage.record.log_table({**table, **columns}, "selection.json")
+    table: dict[str, list[Any]] = {"step": [c.step for c in candidates]}
+    table["chosen"] = [c.step == chosen.step for c in candidates]
+    table |= {name: [c.metrics.get(name) for c in candidates] for name in names}
+    stage.record.log_table(table, "selection.json")
     rule = workspace.config.selection.rule
     band = (float(rule["low"]), float(rule["high"])) if "low" in rule and "high" in rule else None
     figure = selection_figure(candidates, chosen, choice.reason, band)

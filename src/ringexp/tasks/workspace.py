@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from hydra.utils import instantiate
 from mlflow.entities import Run
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
-from ringexp.domains.prepare import Prepared, load_pools, prepare
 from ringexp.errors import ConfigError, RecordError
 from ringexp.evaluation.run import Evaluator
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
@@ -27,6 +27,7 @@ from ringexp.models.tokenizer import ChatTokenizer, build_tokenizer, load_tokeni
 from ringexp.rewards.registry import VerifierRegistry
 from ringexp.rollout.engine import RolloutEngine
 from ringexp.rollout.shared import shared_engine
+from ringexp.tasks.data import Prepared, load_pools, prepare
 from ringexp.tracking import provenance
 from ringexp.tracking.loggers import RecordLogger
 from ringexp.tracking.run import TAG, Record, Store
@@ -106,7 +107,7 @@ class Workspace:
 
     def key(self, stage: str, *parts: str) -> str:
         """Hash of what decides a stage: its configuration groups, and what `parts` names of the stages before."""
-        tree = {group: OmegaConf.select(self.config, group) for group in STAGE_GROUPS[stage]}
+        tree = {group: OmegaConf.select(cast(DictConfig, self.config), group) for group in STAGE_GROUPS[stage]}
         plain = {k: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for k, v in tree.items()}
         return provenance.digest([plain, *parts])
 
@@ -174,7 +175,7 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
 
 
 def _by_identity(workspace: Workspace) -> tuple[Run | None, Path]:
-    """The run of this very configuration, code, lock and data, if there is one, and the folder of it or of a new one."""
+    """The run of this very configuration, code, lock and data, if there is one; and its folder, or a new one's."""
     config, tags = workspace.config, workspace.tags
     runs = workspace.store.find({TAG + "kind": "pipeline", TAG + "identity": tags["identity"]})
     name = f"{config.experiment_name}-s{config.seed}-{tags['identity'][:8]}"

@@ -1,6 +1,7 @@
-"""Every metric: its name, unit and meaning. A name that is not here cannot be logged; docs/metrics.md is made from it.
+"""Every metric: its name, unit and meaning. A name that is not here cannot be logged.
 
-`<domain>` stands for a domain's name. The same names mean the same thing in every stage, and few names keep the UI fast.
+`<domain>` stands for a domain's name. The same names mean the same thing in every stage, and few
+names keep the UI fast. docs/metrics.md is made from this list.
 """
 
 import re
@@ -69,7 +70,7 @@ METRICS: tuple[Metric, ...] = (
 _PATTERNS = [
     (re.compile(re.sub(r"<\w+>", "[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*" if m.name.startswith("select") else
                        "[A-Za-z0-9_.-]+", m.name) + "$"), m)
-    for m in sorted(METRICS, key=lambda metric: "<" in metric.name)
+    for m in sorted(METRICS, key=lambda metric: metric.name.count("<"))
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a run was: the identity that decides whether a command is a new run, and the tags that tell where it came from."""
+"""What a run was: the identity that decides whether a command is a new run, and the tags of where it came from."""
 
 import hashlib
 import importlib.metadata

@@ -4,7 +4,6 @@ MLflow cannot delete points, so a run that is resumed skips the steps that are a
 bitwise the same, so nothing is lost.
 """
 
-import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -22,8 +21,6 @@ from ringexp.config.schema import TrackingConfig
 from ringexp.tracking.names import describe
 
 TAG = "ringexp."
-
-logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
 
 
 class Store:

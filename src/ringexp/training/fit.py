@@ -1,5 +1,6 @@
 """One Lightning fit over the steps that are left."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 from ringexp.tracking.loggers import RecordLogger
 from ringexp.training.module import StepModule
+
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # Lightning sets its own level when it is imported
 
 
 class StepBar(TQDMProgressBar):  # type: ignore[misc]

@@ -8,7 +8,7 @@ import functools
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -63,7 +63,7 @@ class StepModule(LightningModule):  # type: ignore[misc]
 
     def _optimizer(self) -> Optimizer:
         wrapped = self.optimizers()
-        return wrapped.optimizer if hasattr(wrapped, "optimizer") else wrapped
+        return cast(Optimizer, getattr(wrapped, "optimizer", wrapped))
 
     def optimize(self) -> tuple[float, float]:
         """Clip, step, count. Returns (gradient norm before clipping, learning rate)."""

@@ -61,13 +61,12 @@ def prepare(pools: Mapping[str, Pool], dropped: Counter[str], tokenizer: ChatTok
 
 
 def _fit(pool: Pool, config: DataConfig, counts: Counter[str]) -> Pool:
-    kept = {}
-    for split in SPLITS:
-        rows = getattr(pool, split)
+    kept = []
+    for rows in (pool.train, pool.validation, pool.test):
         short = [p for p in rows if len(p.token_ids) <= config.max_prompt_tokens]
         counts["long_prompts"] += len(rows) - len(short)
         counts["long_traces"] += sum(len(p.trace_ids) > config.max_trace_tokens for p in short)
-        kept[split] = tuple(
+        kept.append(tuple(
             dataclasses.replace(p, trace_ids=()) if len(p.trace_ids) > config.max_trace_tokens else p for p in short
-        )
-    return dataclasses.replace(pool, **kept)
+        ))  # fmt: skip
+    return dataclasses.replace(pool, train=kept[0], validation=kept[1], test=kept[2])

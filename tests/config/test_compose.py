@@ -1,0 +1,108 @@
+"""Every file under conf/ composes, validates, and names things that exist."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from ringexp.cli import conf_dir
+from ringexp.config.validate import typed, validate
+from ringexp.models.bailing_moe import BailingMoeForCausalLM, count_parameters
+from ringexp.models.build import build_config
+
+Composed = Callable[..., DictConfig]
+
+OPTIONS = sorted(
+    f"{path.parent.relative_to(conf_dir()).as_posix()}={path.stem}"
+    for path in conf_dir().rglob("*.yaml") if path.parent != conf_dir() and not path.parent.match("hydra/*")
+)  # fmt: skip
+
+
+def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
+    """The configuration of one option, with the data it asks for."""
+    config = composed(option)
+    if OmegaConf.is_missing(config.data, "path"):
+        config = composed(option, f"data.path={rows.parent if option == 'data=hub' else rows}")
+    return config
+
+
+def targets(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node["_target_"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from targets(child)
+
+
+def test_the_groups_of_the_schema_have_options() -> None:
+    groups = {option.partition("=")[0] for option in OPTIONS}
+    assert {"task", "model", "data", "sft", "schedule", "algorithm", "rollout", "rewards", "selection", "evaluation",
+            "trainer", "tracking", "paths", "experiment", "debug"} <= groups  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_validates_and_names_things_that_exist(
+    composed: Composed, rows: Path, option: str
+) -> None:
+    config = typed(complete(composed, rows, option))
+    validate(config)
+    found = set(targets(OmegaConf.to_container(config, resolve=True)))  # type: ignore[arg-type]
+    assert len(found) > 8
+    assert all(callable(get_object(target)) for target in found)
+    group, _, name = option.partition("=")
+    own = config.get(group, {})  # type: ignore[attr-defined]
+    assert own.get("name", name) == name
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.startswith("experiment=")])
+def test_every_experiment_can_be_shrunk(composed: Composed, rows: Path, option: str) -> None:
+    config = typed(composed(option, "debug=fast", *([f"data.path={rows}"] if option == "experiment=ring_lite" else [])))
+    validate(config)
+    assert (config.sft.max_steps, config.trainer.max_steps) == (20, 4)
+
+
+def test_the_help_page_is_ours(composed: Composed) -> None:
+    help_page = composed(return_hydra_config=True).hydra.help
+    assert help_page.app_name == "ringexp"
+    assert "$APP_CONFIG_GROUPS" in help_page.template
+
+
+def test_a_typed_configuration_cannot_be_changed(composed: Composed) -> None:
+    assert OmegaConf.is_readonly(typed(composed()))  # type: ignore[arg-type]
+
+
+def test_ring_lite_is_the_papers(composed: Composed, rows: Path) -> None:
+    config = typed(composed("experiment=ring_lite", f"data.path={rows}"))
+    rl = config.algorithm
+    assert (rl.prompts_per_step, rl.group_size, rl.token_budget, rl.temperature) == (512, 16, 409_600, 1.0)
+    assert (rl.optimizer["lr"], rl.balance_coef, rl.z_coef) == (3e-6, 1e-5, 1e-7)
+    assert rl.objective["clip_low"] == rl.objective["clip_high"] == 0.2
+    assert (rl.objective["kl_coef"], rl.objective["entropy_coef"]) == (1e-3, 5e-4)
+    sft = config.sft
+    assert (sft.optimizer["lr"], sft.optimizer["weight_decay"], sft.batch_size) == (3e-4, 0.1, 256)
+    assert (sft.epochs, sft.warmup_fraction) == (3, 0.01)
+    assert (config.selection.rule["low"], config.selection.rule["high"]) == (0.3, 0.5)
+    assert config.data.max_prompt_tokens + config.schedule.stages[0].max_response_tokens == 24_576
+
+
+def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:
+    config = typed(composed("experiment=ring_lite", f"data.path={rows}"))
+    architecture = build_config(config.model, config.model.tokenizer.vocab_size, 1)
+    with torch.device("meta"):
+        model = BailingMoeForCausalLM(architecture)
+    total = sum(p.numel() for p in model.parameters())
+    assert f"{total / 1e9:.2f}" == "16.80"
+    assert count_parameters(architecture)[0] == total
+    assert f"{count_parameters(architecture)[1] / 1e9:.2f}" == "2.75"
+
+
+def test_ring_tiny_has_the_parameters_its_page_says(composed: Composed) -> None:
+    config = typed(composed("model=ring_tiny"))
+    total, _ = count_parameters(build_config(config.model, config.model.tokenizer.vocab_size, 1))
+    assert f"{total / 1e6:.1f}" == "1.5"

@@ -1,0 +1,89 @@
+"""Each bad input ends in one error that names the key."""
+
+from collections.abc import Callable
+
+import pytest
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ringexp.cli import one_line
+from ringexp.config.validate import POSITIVE, typed, validate
+from ringexp.errors import ConfigError, DataError
+
+Composed = Callable[..., DictConfig]
+STAGE = "schedule.stages=[{name: a, weights: {math: 1.0}%s}]"
+TWO = "schedule.stages=[{name: a, weights: {math: 1.0}}, {name: %s, weights: {math: 1.0}}]"
+
+REFUSED = [  # overrides, error, what its one line names
+    (["nosuch=1"], HydraException, "nosuch"),
+    (["algorithm.nosuch=1"], HydraException, "nosuch"),
+    (["+algorithm.nosuch=1"], OmegaConfBaseException, "nosuch"),
+    (["+nosuch.deep=1"], OmegaConfBaseException, "nosuch"),
+    (["data=nosuch"], HydraException, "data/nosuch"),
+    (["algorithm.token_budget=0"], ConfigError, "algorithm.token_budget=0"),
+    (["algorithm.temperature=0"], ConfigError, "algorithm.temperature=0"),
+    (["algorithm.temperature=nan"], ConfigError, "algorithm.temperature=nan"),
+    (["trainer.max_steps=-3"], ConfigError, "trainer.max_steps=-3"),
+    (["seed=-1"], ConfigError, "seed=-1"),
+    (["algorithm.warmup_steps=-1"], ConfigError, "algorithm.warmup_steps=-1"),
+    (["trainer.max_steps=1.5"], OmegaConfBaseException, "trainer.max_steps"),
+    (["trainer.max_steps=many"], OmegaConfBaseException, "trainer.max_steps"),
+    (["seed=null"], OmegaConfBaseException, "seed"),
+    (["fresh=perhaps"], OmegaConfBaseException, "fresh"),
+    (["sft.epochs=2"], ConfigError, "sft.max_steps and sft.epochs"),
+    (["sft.max_steps=null"], ConfigError, "sft.max_steps and sft.epochs"),
+    (["sft.warmup_fraction=1.1"], ConfigError, "sft.warmup_fraction=1.1"),
+    (["schedule.stages=[]"], ConfigError, "schedule.stages"),
+    (["schedule.stages.0.weights.math=0"], ConfigError, "schedule.stages[math].weights={'math': 0.0}"),
+    (["schedule.stages.0.weights.math=-1"], ConfigError, "schedule.stages[math].weights={'math': -1.0}"),
+    (["schedule.stages.0.weights.math=nan"], ConfigError, "schedule.stages[math].weights={'math': nan}"),
+    (["schedule.stages.0.share=0"], ConfigError, "schedule.stages[math].share=0"),
+    (["schedule.stages.0.max_response_tokens=0"], ConfigError, "schedule.stages[math].max_response_tokens=0"),
+    ([TWO % "a"], ConfigError, "share a name"),
+    ([STAGE % ", nosuch: 1"], OmegaConfBaseException, "nosuch"),
+    (["schedule.stages=[{name: a}]"], OmegaConfBaseException, "weights"),
+    ([TWO % "b", "trainer.max_steps=1"], ConfigError, "trainer.max_steps=1"),
+    (["+schedule.stages.0.weights.code=0.5"], ConfigError, "domain 'code' has no prompts"),
+    (["+data.pools.code={_target_: ringexp.domains.pool.synthetic_pool}"], ConfigError, "no verifier for domain 'code'"),
+    (["evaluation.k=[1,9]"], ConfigError, "evaluation.k=[1, 9]"),
+    (["evaluation.k=[0]"], ConfigError, "evaluation.k=[0]"),
+    (["evaluation.k=[]"], ConfigError, "evaluation.k=[]"),
+    (["evaluation.samples=2"], ConfigError, "evaluation.samples=2"),
+    (["data=gsm8k"], ConfigError, "data.path=<value>"),
+    (["data=jsonl"], ConfigError, "data.path=<value>"),
+    (["data=hub"], ConfigError, "data.path=<value>"),
+    (["experiment=ring_lite"], ConfigError, "data.path=<value>"),
+    (["data=gsm8k", "data.path=/nonexistent/rows.jsonl"], DataError, "data.path=/nonexistent/rows.jsonl: no such file"),
+    (["data=jsonl", "data.path=/tmp"], DataError, "data.path=/tmp: no such file"),
+]  # fmt: skip
+
+
+def check(composed: Composed, *overrides: str) -> None:
+    validate(typed(composed(*overrides)))
+
+
+@pytest.mark.parametrize(("overrides", "error", "names"), REFUSED, ids=lambda x: x[-1][:40] if type(x) is list else "")
+def test_bad_input_is_refused_with_its_key(
+    composed: Composed, overrides: list[str], error: type[Exception], names: str
+) -> None:
+    with pytest.raises(error) as caught:
+        check(composed, *overrides)
+    line = one_line(caught.value)
+    assert names in line
+    assert "\n" not in line
+    assert len(line) < 300
+
+
+@pytest.mark.parametrize("key", POSITIVE)
+@pytest.mark.parametrize("value", [0, -1])
+def test_what_must_be_positive_is_checked(composed: Composed, key: str, value: int) -> None:
+    config = composed()
+    OmegaConf.update(config, key, value)
+    with pytest.raises(ConfigError, match=rf"^{key}={value}(\.0)?: must be greater than 0"):
+        validate(typed(config))
+
+
+def test_the_defaults_are_accepted(composed: Composed) -> None:
+    check(composed)
+    check(composed, "sft.max_steps=null", "sft.epochs=1", "algorithm.token_budget=null", "evaluation.k=[4,1,2]")

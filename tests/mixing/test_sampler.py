@@ -1,0 +1,86 @@
+"""The mixture sampler: stateless, each prompt once per epoch, shares as the weights say."""
+
+import math
+from collections import Counter
+
+import pytest
+
+from ringexp.mixing.sampler import MixtureSampler
+from ringexp.records import Prompt
+
+POOLS = {d: [Prompt(f"{d}-{i}", d, "?", "1") for i in range(n)] for d, n in (("math", 13), ("code", 7), ("science", 5))}
+MIX = {"math": 5.0, "code": 3.0, "science": 2.0}
+
+
+def make(weights: dict[str, float] = MIX, per_step: int = 6, steps: int = 40, seed: int = 0,
+         place: str = "rl-math") -> MixtureSampler:  # fmt: skip
+    return MixtureSampler(POOLS, weights, per_step, steps, seed, place)
+
+
+def ids(sampler: MixtureSampler, *steps: int) -> list[str]:
+    return [p.id for step in steps or range(len(sampler)) for p in sampler[step]]
+
+
+def test_an_item_does_not_depend_on_what_else_was_read() -> None:
+    expected = [ids(make(), step) for step in range(40)]
+    backwards, fresh = make(), [ids(make(), step) for step in (0, 17, 39)]
+    assert [ids(backwards, step) for step in reversed(range(40))] == expected[::-1]
+    assert fresh == [expected[0], expected[17], expected[39]]
+    assert ids(make(steps=80), *range(40)) == [i for step in expected for i in step]
+
+
+def test_items_depend_on_seed_and_place() -> None:
+    assert len({tuple(ids(s)) for s in (make(), make(seed=1), make(place="rl-code"))}) == 3
+    assert ids(make()) == ids(make())
+
+
+@pytest.mark.parametrize("weights", [MIX, {"math": 1.0}, {"code": 1.0, "science": 1.0}])
+def test_each_prompt_comes_once_per_epoch(weights: dict[str, float]) -> None:
+    drawn = ids(make(weights))
+    for domain in weights:
+        own, size = [i for i in drawn if i.startswith(domain)], len(POOLS[domain])
+        epochs = [own[i : i + size] for i in range(0, len(own), size)]
+        assert len(epochs) > 3
+        assert all(len(set(epoch)) == len(epoch) for epoch in epochs)
+        assert all(set(epoch) == {p.id for p in POOLS[domain]} for epoch in epochs[:-1])
+        assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_realised_shares_are_the_weights(seed: int) -> None:
+    total = 12_000
+    counts = Counter(i.split("-")[0] for i in ids(make(per_step=60, steps=200, seed=seed)))
+    for domain, weight in MIX.items():
+        share = weight / sum(MIX.values())
+        assert abs(counts[domain] - total * share) < 3 * math.sqrt(total * share * (1 - share))
+
+
+def test_shares_hold_in_every_part_of_the_run() -> None:
+    sampler = make(per_step=60, steps=200)
+    for start in (0, 100):
+        counts = Counter(i.split("-")[0] for i in ids(sampler, *range(start, start + 100)))
+        assert abs(counts["math"] - 3000) < 4 * math.sqrt(6000 * 0.25)
+
+
+def test_weights_count_by_their_ratio_and_zero_means_never() -> None:
+    assert ids(make({d: 10 * w for d, w in MIX.items()})) == ids(make())
+    assert {i.split("-")[0] for i in ids(make({"math": 1.0, "code": 0.0}))} == {"math"}
+
+
+def test_a_sampler_has_exactly_its_steps() -> None:
+    sampler = make()
+    assert (len(sampler), len(list(sampler)), len(sampler[39])) == (40, 40, 6)
+    for step in (-1, 40):
+        with pytest.raises(IndexError):
+            sampler[step]
+
+
+@pytest.mark.parametrize("weights", [{}, {"math": 0.0}, {"math": -1.0, "code": 3.0}, {"math": math.nan}])
+def test_weights_without_a_positive_sum_raise(weights: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="weights"):
+        make(weights)
+
+
+def test_a_domain_without_prompts_raises() -> None:
+    with pytest.raises(ValueError, match="'law'"):
+        make({"math": 1.0, "law": 1.0})

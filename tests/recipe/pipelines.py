@@ -1,0 +1,78 @@
+"""Runs of the real command, and what MLflow holds of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+NOT_REPEATED = ("time/", "throughput/", "system/")
+
+
+def command(*overrides: str) -> list[str]:
+    return [sys.executable, "-m", "ringexp.cli", "debug=fast", "progress=false", *overrides]
+
+
+def ringexp(*overrides: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(command(*overrides), capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def ringexp_killed(*overrides: str, when: Sequence[Path | str], sig: int = signal.SIGKILL, timeout: float = 300) -> int:
+    """Run the command and send a signal as soon as a path matching the (folder, pattern) pair exists."""
+    folder, pattern = Path(when[0]), str(when[1])
+    process = subprocess.Popen(command(*overrides), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)  # fmt: skip
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(folder.glob(pattern)):
+            os.killpg(process.pid, sig) if sig == signal.SIGKILL else process.send_signal(sig)
+            return process.wait(timeout=60)
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(f"{pattern} never appeared under {folder}")
+
+
+class Store:
+    """A finished store, read back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+        experiments = [e.experiment_id for e in self.client.search_experiments()]
+        self.runs = list(self.client.search_runs(experiments, order_by=["attributes.start_time ASC"]))
+
+    def kind(self, kind: str) -> list[Run]:
+        return [run for run in self.runs if run.data.tags.get("ringexp.kind") == kind]
+
+    def stage(self, name: str) -> Run:
+        (run,) = [run for run in self.kind("stage") if run.data.tags["ringexp.stage"] == name]
+        return run
+
+    @property
+    def pipeline(self) -> Run:
+        (run,) = self.kind("pipeline")
+        return run
+
+    def history(self, run: Run, key: str) -> list[tuple[int, float]]:
+        return [(p.step, p.value) for p in self.client.get_metric_history(run.info.run_id, key)]
+
+    def histories(self) -> dict[tuple[str, str], list[tuple[int, float]]]:
+        """Every history that must repeat, by (run's name, metric)."""
+        return {
+            (run.info.run_name, key): self.history(run, key)
+            for run in self.runs
+            for key in run.data.metrics
+            if not key.startswith(NOT_REPEATED)
+        }
+
+    def summary(self) -> dict[str, Any]:
+        (path,) = self.folder.glob("*/summary.json")
+        return json.loads(path.read_text())

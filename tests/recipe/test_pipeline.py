@@ -1,0 +1,146 @@
+"""The whole recipe, for real and small: vLLM generates, Lightning trains, MLflow stores."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from pipelines import Store, ringexp, ringexp_killed
+
+from ringexp.tracking.names import describe
+
+STAGES = {"sft", "select", "evaluate-sft", "rl-math", "evaluate-rl-math"}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("first")
+    done = ringexp(f"paths.store={folder}", "seed=3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "pass@1 after rl-math" in done.stdout
+    return Store(folder)
+
+
+def test_every_stage_is_recorded(first: Store) -> None:
+    assert {run.data.tags["ringexp.stage"] for run in first.kind("stage")} == STAGES
+    assert {run.info.status for run in first.runs} == {"FINISHED"}
+    assert all(run.data.tags["mlflow.parentRunId"] == first.pipeline.info.run_id for run in first.kind("stage"))
+    for run in first.runs:
+        for key in run.data.metrics:
+            if not key.startswith("system/"):
+                describe(key)
+    assert any(key.startswith("system/") for run in first.runs for key in run.data.metrics)
+
+
+def test_one_increasing_step_axis(first: Store) -> None:
+    assert [step for step, _ in first.history(first.stage("sft"), "train/loss")] == list(range(1, 21))
+    assert [step for step, _ in first.history(first.stage("rl-math"), "reward/mean")] == list(range(21, 25))
+    assert [step for step, _ in first.history(first.pipeline, "train/loss")] == list(range(1, 25))
+
+
+def test_final_metrics_are_the_evaluations(first: Store) -> None:
+    for checkpoint, stage in (("sft", "evaluate-sft"), ("rl", "evaluate-rl-math")):
+        for domain in ("math", "mean"):
+            final = first.pipeline.data.metrics[f"final/{checkpoint}/{domain}/pass_at_1"]
+            assert final == first.stage(stage).data.metrics[f"eval/{domain}/pass_at_1"]
+
+
+def test_selection_is_a_query_over_registered_checkpoints(first: Store) -> None:
+    sft = first.stage("sft")
+    models = first.client.search_logged_models(
+        [sft.info.experiment_id], filter_string=f"source_run_id = '{sft.info.run_id}'"
+    )
+    assert sorted(int(m.params["step"]) for m in models) == [5, 10, 15, 20]
+    by_step = {int(m.params["step"]): {x.key: x.value for x in m.metrics} for m in models}
+    centre = 0.5 * sum(_band(first))
+    nearest = min(by_step, key=lambda step: abs(by_step[step]["entropy/rollout"] - centre))
+    assert int(first.stage("select").data.tags["ringexp.selected_step"]) == nearest
+    assert {"val/loss", "entropy/teacher_forced", "eval/mean/pass_at_1"} <= by_step[5].keys()
+    files = [f.path for f in first.client.list_artifacts(first.stage("select").info.run_id)]
+    assert {"selection.json", "selection.png"} <= set(files)
+
+
+def _band(store: Store) -> tuple[float, float]:
+    from omegaconf import OmegaConf
+
+    (path,) = store.folder.glob("*/config.yaml")
+    rule = OmegaConf.load(path).selection.rule
+    return rule.low, rule.high
+
+
+def test_engine_agrees_with_trainer_in_every_step(first: Store) -> None:
+    history = first.history(first.stage("rl-math"), "mismatch/p999_logprob")
+    assert len(history) == 4
+    assert max(value for _, value in history) <= 1e-4
+
+
+def test_the_budget_is_kept(first: Store) -> None:
+    rl = first.stage("rl-math")
+    for (_, tokens), (_, fill) in zip(
+        first.history(rl, "budget/tokens"), first.history(rl, "budget/fill"), strict=True
+    ):
+        assert tokens <= 400
+        assert fill == pytest.approx(tokens / 400)
+
+
+def test_sample_table_and_summary(first: Store) -> None:
+    tables = first.stage("evaluate-sft").data.tags["mlflow.loggedArtifacts"]
+    assert "samples.json" in tables
+    summary = first.summary()
+    assert summary["evaluations"][-1]["pass_at_1"]["mean"] == first.pipeline.data.metrics["final/rl/mean/pass_at_1"]
+
+
+def test_same_seed_repeats_bitwise(first: Store, tmp_path: Path) -> None:
+    """Another store, another process: every history but times, speeds and system metrics is equal to the last bit."""
+    done = ringexp(f"paths.store={tmp_path}", "seed=3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert Store(tmp_path).histories() == first.histories()
+
+
+def test_killed_in_sft_and_in_rl_continues_as_if_it_had_not_been(first: Store, tmp_path: Path) -> None:
+    overrides = (f"paths.store={tmp_path}", "seed=3")
+    ringexp_killed(*overrides, when=(tmp_path, "*/sft-*/step-000010"))
+    ringexp_killed(*overrides, when=(tmp_path, "*/rl-math-*/step-000002"))
+    done = ringexp(*overrides)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "continuing" in done.stderr
+    store = Store(tmp_path)
+    assert {run.info.status for run in store.runs} == {"FINISHED"}
+    assert store.histories() == first.histories()
+    assert [c["step"] for c in json.loads(_table(store))] == [5, 10, 15, 20]
+
+
+def _table(store: Store) -> str:
+    path = store.client.download_artifacts(store.stage("select").info.run_id, "selection.json")
+    table = json.loads(Path(path).read_text())
+    return json.dumps([dict(zip(table["columns"], row, strict=True)) for row in table["data"]])
+
+
+def test_finished_run_is_shown_not_repeated(first: Store) -> None:
+    before = len(first.runs)
+    done = ringexp(f"paths.store={first.folder}", "seed=3")
+    assert done.returncode == 0
+    assert "pass@1 after rl-math" in done.stdout
+    assert len(Store(first.folder).runs) == before
+
+
+def test_another_rule_over_a_recorded_run(first: Store) -> None:
+    run_id = first.pipeline.info.run_id
+    done = ringexp(f"paths.store={first.folder}", "task=select", "selection=last", f"run_id={run_id}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith("step 20: the last of 4 checkpoints")
+
+
+def test_terminated_run_is_killed_not_running(tmp_path: Path) -> None:
+    code = ringexp_killed(f"paths.store={tmp_path}", when=(tmp_path, "*/sft-*/step-000005"), sig=signal.SIGTERM)
+    assert code != 0
+    assert {run.info.status for run in Store(tmp_path).runs} == {"KILLED"}
+
+
+def test_jobs_of_a_multirun_equal_the_same_runs_alone(first: Store, tmp_path: Path) -> None:
+    done = ringexp("-m", f"paths.store={tmp_path}", "seed=2,3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    store = Store(tmp_path)
+    assert len(store.kind("pipeline")) == 2
+    own = {key: value for key, value in store.histories().items() if key[0].endswith("s3")}
+    assert own == first.histories()

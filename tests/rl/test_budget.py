@@ -1,0 +1,96 @@
+"""The token budget: a fill worked out by hand, and what holds for every step."""
+
+import math
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringexp.rl.budget import BudgetedSet, fill_budget, step_order
+
+SIZES = st.lists(st.integers(1, 5), min_size=1, max_size=8)
+LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=30)
+
+
+def test_the_last_response_is_cut_to_fit() -> None:
+    # in the order 2, 0, 3, 1: 4 whole, 5 whole, then 3 of 7; the response of 6 stays out
+    assert fill_budget([5, 6, 4, 7], [2, 0, 3, 1], 12) == BudgetedSet(
+        taken=((2, 4), (0, 5), (3, 3)), tokens=12, dropped=10, cut=4, responses_dropped=1
+    )
+
+
+def test_a_budget_met_exactly_cuts_nothing() -> None:
+    assert fill_budget([5, 6, 4], [0, 2, 1], 9) == BudgetedSet(((0, 5), (2, 4)), 9, 6, 0, 1)
+
+
+def test_an_unfilled_step_is_taken_whole_and_says_so() -> None:
+    taken = fill_budget([5, 6], [1, 0], 44)
+    assert taken == BudgetedSet(((1, 6), (0, 5)), 11, 0, 0, 0)
+    assert taken.fill(44) == 0.25
+
+
+def test_without_a_budget_everything_is_taken() -> None:
+    taken = fill_budget([5, 6], [1, 0], None)
+    assert taken == BudgetedSet(((1, 6), (0, 5)), 11, 0, 0, 0)
+    assert taken.fill(None) == 1.0
+
+
+def test_responses_outside_the_order_are_counted_as_dropped() -> None:
+    assert fill_budget([5, 6, 4], [2], 100) == BudgetedSet(((2, 4),), 4, 11, 0, 2)
+
+
+@pytest.mark.parametrize("budget", [0, -1])
+def test_a_budget_below_one_raises(budget: int) -> None:
+    with pytest.raises(ValueError, match=f"not {budget}"):
+        fill_budget([3], [0], budget)
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 400), shuffle=st.randoms(use_true_random=False))
+def test_what_holds_for_every_fill(lengths: list[int], budget: int, shuffle: object) -> None:
+    order = list(range(len(lengths)))
+    shuffle.shuffle(order)  # type: ignore[attr-defined]
+    result = fill_budget(lengths, order, budget)
+    assert result.tokens == sum(n for _, n in result.taken) == min(budget, sum(lengths))
+    assert result.tokens + result.dropped == sum(lengths)
+    assert [i for i, _ in result.taken] == order[: len(result.taken)]
+    assert all(n == lengths[i] for i, n in result.taken[:-1])
+    last, tokens = result.taken[-1]
+    assert 1 <= tokens <= lengths[last]
+    assert result.cut == lengths[last] - tokens
+    assert result.responses_dropped == len(lengths) - len(result.taken)
+    assert result.dropped == result.cut + sum(lengths[i] for i in order[len(result.taken) :])
+
+
+@given(sizes=SIZES, seed=st.integers(0, 2**40), step=st.integers(0, 1000))
+def test_order_keeps_groups_together_and_is_repeatable(sizes: list[int], seed: int, step: int) -> None:
+    order = step_order(sizes, seed, "math", step)
+    assert sorted(order) == list(range(sum(sizes)))
+    assert order == step_order(sizes, seed, "math", step)
+    starts = [0, *accumulate(sizes)][:-1]
+    blocks, rest = [], order
+    while rest:
+        group = starts.index(rest[0])
+        assert rest[: sizes[group]] == list(range(starts[group], starts[group] + sizes[group]))
+        blocks.append(group)
+        rest = rest[sizes[group] :]
+    assert sorted(blocks) == list(range(len(sizes)))
+
+
+def test_order_depends_on_seed_and_place_but_not_on_group_sizes() -> None:
+    sizes = [2] * 12
+    base = step_order(sizes, 0, "math", 3)
+    assert all(base != other for other in (
+        step_order(sizes, 1, "math", 3), step_order(sizes, 0, "math", 4), step_order(sizes, 0, "code", 3),
+    ))  # fmt: skip
+    # the permutation of groups of 2 and of 3 members is the same one
+    assert [i // 2 for i in base[::2]] == [i // 3 for i in step_order([3] * 12, 0, "math", 3)[::3]]
+
+
+def test_every_group_is_as_likely_to_come_first() -> None:
+    draws, groups = 2000, 5
+    counts = [0] * groups
+    for step in range(draws):
+        counts[step_order([2] * groups, 0, "math", step)[0] // 2] += 1
+    sigma = math.sqrt(draws * (1 / groups) * (1 - 1 / groups))
+    assert max(abs(count - draws / groups) for count in counts) < 4 * sigma

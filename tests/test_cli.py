@@ -1,0 +1,83 @@
+"""The command as a user runs it: light where it can be, one line where the user must mend something."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("HYDRA_", "MLFLOW_"))}
+HEAVY = ("torch", "vllm", "mlflow", "transformers", "lightning", "datasets")
+
+
+def python(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=ENVIRONMENT | environment,
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+
+
+def ringexp(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return python(folder, "-m", "ringexp.cli", *arguments, **environment)
+
+
+def databases(folder: Path) -> list[Path]:
+    return [p for p in folder.rglob("*") if p.name.startswith("mlflow") or p.suffix in (".db", ".sqlite")]
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["--help"], "experiments with the Ring-lite recipe"),
+    (["--cfg", "job"], "token_budget: 18000"),
+    (["--cfg", "job", "debug=fast", "seed=3"], "token_budget: 400"),
+    (["algorithm.token_budget=0"], ""),
+])  # fmt: skip
+def test_nothing_heavy_is_imported_before_a_task_starts(tmp_path: Path, arguments: list[str], says: str) -> None:
+    code = (
+        "import atexit, sys\n"
+        f"heavy = {HEAVY!r}\n"
+        "atexit.register(lambda: print('HEAVY', sorted(sys.modules.keys() & set(heavy))))\n"
+        f"sys.argv = ['ringexp', *{arguments!r}]\n"
+        "import ringexp.cli\n"
+        "ringexp.cli.main()\n"
+    )
+    done = python(tmp_path, "-c", code)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+    assert says in done.stdout
+    assert databases(tmp_path) == []
+
+
+def test_help_lists_every_group(tmp_path: Path) -> None:
+    done = ringexp(tmp_path, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for group in ("algorithm", "data", "experiment", "model", "schedule", "selection", "sft", "task"):
+        assert f"\n{group}: " in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "names"), [
+    (["nosuch=1"], "nosuch"),
+    (["data=nosuch"], "data/nosuch"),
+    (["=="], "=="),
+    (["algorithm.token_budget=0"], "algorithm.token_budget=0"),
+    (["trainer.max_steps=-3"], "trainer.max_steps=-3"),
+    (["trainer.max_steps=1.5"], "trainer.max_steps"),
+    (["schedule.stages.0.weights.math=0"], "schedule.stages[math].weights"),
+    (["evaluation.k=[1,9]"], "evaluation.k=[1, 9]"),
+    (["+schedule.stages.0.weights.code=1.0"], "domain 'code' has no prompts"),
+    (["data=gsm8k"], "data.path=<value>"),
+    (["data=gsm8k", "data.path=nowhere.jsonl"], "data.path=nowhere.jsonl"),
+])  # fmt: skip
+def test_bad_input_is_one_line_and_status_2(tmp_path: Path, arguments: list[str], names: str) -> None:
+    done = ringexp(tmp_path, f"paths.store={tmp_path}/store", *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ringexp: ")
+    assert names in line
+    assert done.stdout == ""
+    assert databases(tmp_path) == []
+
+
+def test_hydras_own_switch_shows_the_whole_trace(tmp_path: Path) -> None:
+    done = ringexp(tmp_path, "seed=-1", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ConfigError: seed=-1" in done.stderr
