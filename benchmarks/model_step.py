@@ -9,6 +9,10 @@ are taken out of it. Qwen3-MoE runs with the faster of its expert implementation
     python benchmarks/model_step.py [--pairs 20] [--threads 2]
 """
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import argparse
 import json
 import statistics

@@ -1,5 +1,9 @@
 """What several test folders share: tiny seeded models, random documents, composed configurations."""
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as the command does
+
 import random
 from collections.abc import Callable
 from copy import deepcopy

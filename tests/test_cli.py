@@ -26,7 +26,7 @@ def databases(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--help"], "experiments with the Ring-lite recipe"),
-    (["--cfg", "job"], "token_budget: 18000"),
+    (["--cfg", "job"], "experiment_name: ring_tiny"),
     (["--cfg", "job", "debug=fast", "seed=3"], "token_budget: 400"),
     (["algorithm.token_budget=0"], ""),
 ])  # fmt: skip

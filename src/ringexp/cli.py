@@ -5,17 +5,19 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ringexp.config.schema import Config
 from ringexp.config.validate import typed, validate
-from ringexp.errors import RingexpError
+from ringexp.errors import ConfigError, RingexpError
 
 PACKAGE = Path(__file__).parent
 OWN_TRACE = "HYDRA_FULL_ERROR" in os.environ
@@ -50,7 +52,7 @@ def run(cfg: DictConfig) -> Any:
     try:
         config = typed(cfg)
         validate(config)
-        return hydra.utils.get_method(config.task.run["_target_"])(config)
+        return _task(config)(config)
     except MENDABLE as error:
         if OWN_TRACE:
             raise
@@ -89,6 +91,15 @@ def one_line(error: BaseException) -> str:
     key = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), "")
     message = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
     return (f"{key}: {message}" if key and key not in message else message) or type(error).__name__
+
+
+def _task(config: Config) -> Callable[[Config], Any]:
+    """The function behind `task`, imported now and not before."""
+    target = config.task.run["_target_"]
+    try:
+        return cast(Callable[[Config], Any], hydra.utils.get_method(target))
+    except ImportError as error:
+        raise ConfigError(f"task.run._target_={target}: {error}") from error
 
 
 def _quiet() -> None:

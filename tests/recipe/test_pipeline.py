@@ -144,3 +144,11 @@ def test_jobs_of_a_multirun_equal_the_same_runs_alone(first: Store, tmp_path: Pa
     assert len(store.kind("pipeline")) == 2
     own = {key: value for key, value in store.histories().items() if key[0].endswith("s3")}
     assert own == first.histories()
+
+
+def test_no_point_is_stored_twice(first: Store) -> None:
+    for run in first.runs:
+        for key in run.data.metrics:
+            if not key.startswith("system/"):
+                steps = [step for step, _ in first.history(run, key)]
+                assert len(steps) == len(set(steps)), (run.info.run_name, key)

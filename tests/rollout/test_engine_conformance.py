@@ -62,7 +62,8 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def prompts(count: int) -> list[Prompt]:
     generator = torch.Generator().manual_seed(count)
-    ids = [torch.randint(4, 260, (int(n),), generator=generator) for n in torch.randint(3, 30, (count,), generator=generator)]
+    lengths = torch.randint(3, 30, (count,), generator=generator).tolist()
+    ids = [torch.randint(4, 260, (n,), generator=generator) for n in lengths]
     return [Prompt(f"p{i}", "math", "", "", token_ids=tuple(x.tolist())) for i, x in enumerate(ids)]
 
 

@@ -65,6 +65,7 @@ class SFTConfig:
     balance_coef: float = 1e-2
     z_coef: float = 1e-7
     checkpoint_every: int = 50
+    checkpointing: Component = MISSING
     probe: ProbeConfig = field(default_factory=ProbeConfig)
 
 
@@ -153,6 +154,8 @@ class TrainerConfig:
     lightning: Component = MISSING
     max_steps: int = MISSING
     checkpoint_every: int = 10
+    checkpointing: Component = MISSING
+    callbacks: dict[str, Component] = field(default_factory=dict)
     threads: int = 2
 
 

@@ -37,6 +37,11 @@ def validate(config: Config) -> None:
     _sft(config)
     _stages(config)
     _domains(config)
+    _selection(config)
+    if config.evaluation.split not in ("train", "validation", "test"):
+        raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
+    if not config.paths.store:
+        raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl") and not _is_file(config.data.path):
         raise DataError(f"data.path={config.data.path}: no such file")
     k = config.evaluation.k
@@ -98,6 +103,12 @@ def _stages(config: Config) -> None:
             raise ConfigError(f"{where}.max_response_tokens={stage.max_response_tokens}: must be at least 1")
     if len(stages) > config.trainer.max_steps:
         raise ConfigError(f"trainer.max_steps={config.trainer.max_steps}: fewer steps than schedule.stages")
+
+
+def _selection(config: Config) -> None:
+    low, high = config.selection.rule.get("low"), config.selection.rule.get("high")
+    if low is not None and high is not None and not 0 <= low < high:
+        raise ConfigError(f"selection.rule: low={low}, high={high} is not a band; low must lie below high")
 
 
 def _domains(config: Config) -> None:

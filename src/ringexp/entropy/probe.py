@@ -18,6 +18,8 @@ from ringexp.models.tokenizer import ChatTokenizer
 from ringexp.records import Prompt, Sampling
 from ringexp.selection.catalog import Catalog
 from ringexp.sft.module import SFTModule
+from ringexp.tracking.loggers import log_headlines
+from ringexp.tracking.run import Record
 from ringexp.training.checkpoint import prune, save_checkpoint, step_of
 
 
@@ -48,10 +50,11 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
 
     def __init__(
         self, folder: Path, every: int, steps: int, probe: ProbeSet, evaluator: Evaluator, catalog: Catalog,
-        tokenizer: ChatTokenizer,
+        pipeline: Record, tokenizer: ChatTokenizer,
     ) -> None:
         self.folder, self.every, self.steps = folder, every, steps
-        self.probe, self.evaluator, self.catalog, self.tokenizer = probe, evaluator, catalog, tokenizer
+        self.probe, self.evaluator, self.tokenizer = probe, evaluator, tokenizer
+        self.catalog, self.pipeline = catalog, pipeline
 
     def on_train_batch_end(self, trainer: Trainer, module: SFTModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Lightning's hook."""
@@ -60,8 +63,14 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
 
     def catch_up(self, model: BailingMoeForCausalLM, checkpoint: Path | None) -> None:
         """Register a checkpoint that a kill left saved but unknown to MLflow."""
-        if checkpoint is not None and step_of(checkpoint) not in {c.step for c in self.catalog.candidates()}:
-            self.catalog.register(step_of(checkpoint), checkpoint, self.measure(model, step_of(checkpoint)))
+        known = {c.step for c in self.catalog.candidates() if c.metrics}
+        if checkpoint is not None and step_of(checkpoint) not in known:
+            self.register(step_of(checkpoint), checkpoint, self.measure(model, step_of(checkpoint)))
+
+    def register(self, step: int, path: Path, metrics: dict[str, float]) -> None:
+        """Make the checkpoint a candidate, and its headline metrics part of the pipeline's curves."""
+        self.catalog.register(step, path, metrics)
+        log_headlines(self.pipeline, metrics, step)
 
     def _checkpoint(self, trainer: Trainer, module: SFTModule) -> None:
         started = time.perf_counter()
@@ -69,10 +78,10 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
         metrics = self.measure(module.model, module.step)
         module.train()
         for logger in trainer.loggers:
-            logger.log_metrics(metrics | {"time/probe": time.perf_counter() - started}, step=module.step)
+            logger.log_metrics({"time/probe": time.perf_counter() - started}, step=module.step)
             logger.save()
         path = save_checkpoint(self.folder, module.step, module.model, self.tokenizer, module.trainer_state())
-        self.catalog.register(module.step, path, metrics)
+        self.register(module.step, path, metrics)
         prune(self.folder, keep_states=2)
         module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)
         module.log("pass@1", metrics["eval/mean/pass_at_1"], prog_bar=True, logger=False)

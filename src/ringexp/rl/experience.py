@@ -53,6 +53,8 @@ def build_experience(
         silent = [flag for group, flag in zip(groups, flat, strict=True) for _ in group.rollouts]
         order = [index for index in order if not silent[index]]
     budgeted = fill_budget([len(r.token_ids) for r in rollouts], order, token_budget)
+    if not budgeted.taken:
+        return Experience((), budgeted, tuple(flat))
     per_response = weights([tokens for _, tokens in budgeted.taken], token_budget)
     documents = [rollout_document(rollouts[index], tokens) for index, tokens in budgeted.taken]
     parts = []

@@ -87,7 +87,7 @@ class C3POModule(StepModule):
             drop_zero_variance=self.config.drop_zero_variance, micro_batch_tokens=self.config.micro_batch_tokens,
             seed=self.seed, place=(self.stage.name, self.step), device=self.device,
         )  # fmt: skip
-        update = self._update(experience) if experience.micro_batches else {"train/loss": 0.0}
+        update = self._update(experience) if experience.micro_batches else self.skip()
         clock.lap("train")
         self.sync()
         clock.lap("sync")

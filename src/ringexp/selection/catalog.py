@@ -18,15 +18,23 @@ class Catalog:
         self._store, self._run_id, self._root = store, run_id, root
 
     def register(self, step: int, path: Path, metrics: Mapping[str, float]) -> None:
-        """Make a saved checkpoint known, with its metrics; one that is known already stays as it is."""
-        if any(checkpoint.step == step for checkpoint in self.candidates()):
+        """Make a saved checkpoint known and log its metrics, on the run and on the model.
+
+        One that is known already stays as it is; one that a kill left without metrics gets them.
+        """
+        known = {checkpoint.step: checkpoint for checkpoint in self.candidates()}.get(step)
+        if known is not None and known.metrics:
             return
+        model_id = known.model_id if known is not None else self._create(step, path)
+        self._store.client.log_batch(self._run_id, metrics=Record.points(metrics, step, model_id))
+
+    def _create(self, step: int, path: Path) -> str:
         model = mlflow.create_external_model(
             name=f"sft-{step}", source_run_id=self._run_id, experiment_id=self._store.experiment_id,
             params={"step": str(step), "path": str(path.resolve().relative_to(self._root.resolve()))},
             tags={TAG + "kind": "checkpoint"},
         )  # fmt: skip
-        self._store.client.log_batch(self._run_id, metrics=Record.points(metrics, step, model.model_id))
+        return str(model.model_id)
 
     def candidates(self) -> list[Checkpoint]:
         """All checkpoints of the run, by step. Raises RecordError where a checkpoint's folder is gone."""

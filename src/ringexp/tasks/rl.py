@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from hydra.utils import instantiate
-from lightning.pytorch import Callback, Trainer
 from mlflow.entities import Run
 from torch.utils.data import DataLoader, Subset
 
 from ringexp.config.schema import Config
 from ringexp.mixing import schedule
 from ringexp.mixing.sampler import MixtureSampler
-from ringexp.models.tokenizer import ChatTokenizer
 from ringexp.rl.module import C3POModule, Parts
 from ringexp.tasks.select import Selected, selected
 from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
 from ringexp.tracking.run import TAG
-from ringexp.training.checkpoint import latest, load_state, load_weights, prune, save_checkpoint
+from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit
 
 
@@ -84,9 +82,12 @@ def _train(
     per_step = config.algorithm.prompts_per_step
     steps = MixtureSampler(pools, stage.weights, per_step, stage.steps, config.seed, stage.name)
     loader = DataLoader(Subset(steps, range(module.step, stage.steps)), batch_size=None)
-    saver = PolicyCheckpoint(opened.folder, config.trainer.checkpoint_every, stage.steps, workspace.tokenizer)
+    saver = instantiate(config.trainer.checkpointing)(
+        folder=opened.folder, every=config.trainer.checkpoint_every, steps=stage.steps, tokenizer=workspace.tokenizer
+    )
+    callbacks = [saver, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
     title = stage_name(stage) if config.progress else None
-    fit(module, loader, instantiate(config.trainer.lightning), opened.logger, [saver], title)
+    fit(module, loader, instantiate(config.trainer.lightning), opened.logger, callbacks, title)
     final = latest(opened.folder)
     assert final is not None
     opened.record.set_tags({
@@ -107,17 +108,3 @@ def _module(workspace: Workspace, stage: schedule.Stage, chosen: Selected, token
     )  # fmt: skip
     return module
 
-
-class PolicyCheckpoint(Callback):  # type: ignore[misc]
-    """Saves every `every` steps and after the last; the two newest are kept."""
-
-    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer) -> None:
-        self.folder, self.every, self.steps, self.tokenizer = folder, every, steps, tokenizer
-
-    def on_train_batch_end(self, trainer: Trainer, module: C3POModule, *_: object) -> None:
-        """Lightning's hook."""
-        if module.step % self.every == 0 or module.step == self.steps:
-            for logger in trainer.loggers:
-                logger.save()
-            save_checkpoint(self.folder, module.step, module.model, self.tokenizer, module.trainer_state())
-            prune(self.folder, keep_states=2, keep_weights=2)

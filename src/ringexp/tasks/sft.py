@@ -43,13 +43,15 @@ def _train(workspace: Workspace, stage: Stage) -> None:
         module.resume(load_state(checkpoint))
         data.start = module.step
         say(f"sft: continuing from step {module.step}")
-    probe = CheckpointProbe(
-        stage.folder, config.sft.checkpoint_every, data.steps, _probe_set(workspace), workspace.evaluator,
-        Catalog(workspace.store, stage.record.run_id, workspace.root), workspace.tokenizer,
+    probe: CheckpointProbe = instantiate(config.sft.checkpointing)(
+        folder=stage.folder, every=config.sft.checkpoint_every, steps=data.steps, probe=_probe_set(workspace),
+        evaluator=workspace.evaluator, catalog=Catalog(workspace.store, stage.record.run_id, workspace.root),
+        pipeline=workspace.record, tokenizer=workspace.tokenizer,
     )  # fmt: skip
+    callbacks = [probe, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
     probe.catch_up(module.model, checkpoint)
     title = "sft" if config.progress else None
-    fit(module, data.train_dataloader(), instantiate(config.trainer.lightning), stage.logger, [probe], title)
+    fit(module, data.train_dataloader(), instantiate(config.trainer.lightning), stage.logger, callbacks, title)
     stage.record.set_tags({TAG + "sft_tokens": str(module.tokens), TAG + "steps": str(data.steps)})
 
 

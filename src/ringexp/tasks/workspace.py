@@ -35,7 +35,7 @@ from ringexp.training.checkpoint import save_model
 
 STAGE_GROUPS = {
     "sft": ("model", "data", "sft", "algorithm.temperature", "schedule", "rollout", "rewards", "trainer.lightning",
-            "trainer.threads", "seed"),
+            "trainer.callbacks", "trainer.threads", "seed"),
     "select": ("selection",),
     "rl": ("algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
     "evaluate": ("evaluation", "rewards", "rollout", "seed"),
@@ -55,21 +55,23 @@ class Stage:
 class Workspace:
     """Built by `open_workspace`."""
 
+    store: Store
     record: Record
     folder: Path
 
-    def __init__(self, config: Config, data: Prepared, tokenizer: ChatTokenizer, store: Store) -> None:
-        self.config, self.data, self.tokenizer, self.store = config, data, tokenizer, store
+    def __init__(self, config: Config, data: Prepared, tokenizer: ChatTokenizer) -> None:
+        self.config, self.data, self.tokenizer = config, data, tokenizer
         self.root = Path(config.paths.store)
         self.architecture = build_config(config.model, len(tokenizer), tokenizer.eos_id)
         self.max_model_len = self._max_model_len()
         self.verifier = VerifierRegistry({d: instantiate(c) for d, c in config.rewards.verifiers.items()})
         self.verifier.require(data.pools)
         self.tags = provenance.tags(config, data.fingerprint)
+        _check_parts(config)
 
     def attach(self, record: Record, folder: Path) -> None:
         """Give the workspace its run and folder."""
-        self.record, self.folder = record, folder
+        self.store, self.record, self.folder = record.store, record, folder
 
     def model(self) -> BailingMoeForCausalLM:
         """The policy before SFT."""
@@ -143,6 +145,16 @@ class Workspace:
             yield Stage(record, folder, RecordLogger(record, self.record))
 
 
+def _check_parts(config: Config) -> None:
+    """Build what later stages are made of, so that a wrong name or argument shows now and not after SFT."""
+    instantiate(config.selection.rule)
+    instantiate(config.algorithm.advantage)
+    try:
+        instantiate(config.algorithm.objective).weights([1], config.algorithm.token_budget)
+    except ValueError as error:
+        raise ConfigError(f"algorithm.objective: {error}") from error
+
+
 def say(text: str) -> None:
     """A line of progress on standard error."""
     print(f"ringexp: {text}", file=sys.stderr, flush=True)
@@ -156,17 +168,18 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
     if config.run_id is None:
         tokenizer = build_tokenizer(config.model.tokenizer.path, config.model.tokenizer.vocab_size, pools.values())
         data = prepare(pools, dropped, tokenizer, config.data)
-        workspace = Workspace(config, data, tokenizer, Store(config.tracking))
-        run, folder = _by_identity(workspace)
+        workspace = Workspace(config, data, tokenizer)
+        store = Store(config.tracking)
+        run, folder = _by_identity(workspace, store)
     else:
         store = Store(config.tracking)
         run = _recorded(store, config.run_id)
         folder = Path(config.paths.store) / run.data.tags[TAG + "folder"]
         tokenizer = load_tokenizer(str(folder / "tokenizer"))
-        workspace = Workspace(config, prepare(pools, dropped, tokenizer, config.data), tokenizer, store)
+        workspace = Workspace(config, prepare(pools, dropped, tokenizer, config.data), tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        workspace.attach(_create(workspace, folder) if run is None else workspace.store.resume(run), folder)
+        workspace.attach(_create(workspace, store, folder) if run is None else store.resume(run), folder)
         try:
             with workspace.record.running():
                 yield workspace
@@ -174,28 +187,28 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
             workspace.verifier.close()
 
 
-def _by_identity(workspace: Workspace) -> tuple[Run | None, Path]:
+def _by_identity(workspace: Workspace, store: Store) -> tuple[Run | None, Path]:
     """The run of this very configuration, code, lock and data, if there is one; and its folder, or a new one's."""
     config, tags = workspace.config, workspace.tags
-    runs = workspace.store.find({TAG + "kind": "pipeline", TAG + "identity": tags["identity"]})
+    runs = store.find({TAG + "kind": "pipeline", TAG + "identity": tags["identity"]})
     name = f"{config.experiment_name}-s{config.seed}-{tags['identity'][:8]}"
     root = Path(config.paths.store)
     if runs and not config.fresh:
         return runs[0], root / runs[0].data.tags[TAG + "folder"]
     for run in runs:
-        workspace.store.client.set_tag(run.info.run_id, TAG + "superseded", "true")
-    if not runs and workspace.store.find({TAG + "kind": "pipeline", TAG + "config_hash": tags["config_hash"]}):
+        store.client.set_tag(run.info.run_id, TAG + "superseded", "true")
+    if not runs and store.find({TAG + "kind": "pipeline", TAG + "config_hash": tags["config_hash"]}):
         say("code, lock or data changed since this configuration last ran: this is a new run")
     attempts = (root / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
     return None, next(folder for folder in attempts if not folder.exists())
 
 
-def _create(workspace: Workspace, folder: Path) -> Record:
+def _create(workspace: Workspace, store: Store, folder: Path) -> Record:
     """The pipeline's new run, with its tags, parameters and configuration."""
     config = workspace.config
     tags = {TAG + key: value for key, value in workspace.tags.items()}
     name = f"{config.experiment_name} · {config.schedule.name} · {config.algorithm.name} · s{config.seed}"
-    record = workspace.store.create(name, tags | {TAG + "kind": "pipeline", TAG + "folder": folder.name})
+    record = store.create(name, tags | {TAG + "kind": "pipeline", TAG + "folder": folder.name})
     text = OmegaConf.to_yaml(config)
     (folder / "config.yaml").write_text(text)
     record.log_text(text, "config.yaml")

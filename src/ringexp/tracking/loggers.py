@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 
+from ringexp.tracking.names import describe
 from ringexp.tracking.run import Record
 
 
@@ -42,7 +43,10 @@ class RecordLogger(Logger):  # type: ignore[misc]
 
 def log_both(stage: Record, pipeline: Record, metrics: Mapping[str, float], step: int) -> None:
     """Log on the stage's run; headline metrics on the pipeline's run too."""
-    from ringexp.tracking.names import describe
-
     stage.log(metrics, step)
+    log_headlines(pipeline, metrics, step)
+
+
+def log_headlines(pipeline: Record, metrics: Mapping[str, float], step: int) -> None:
+    """Log the headline metrics among `metrics` on the pipeline's run."""
     pipeline.log({key: value for key, value in metrics.items() if describe(key).headline}, step)

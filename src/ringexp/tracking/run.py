@@ -15,9 +15,11 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric as Point
 from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from ringexp.config.schema import TrackingConfig
+from ringexp.errors import RecordError
 from ringexp.tracking.names import describe
 
 TAG = "ringexp."
@@ -33,7 +35,11 @@ class Store:
         self.uri = config.uri
         self.system_metrics = config.system_metrics
         self.client = MlflowClient(config.uri)
-        experiment = self.client.get_experiment_by_name(config.experiment)
+        try:
+            experiment = self.client.get_experiment_by_name(config.experiment)
+        except MlflowException as error:
+            first = str(error).splitlines()[0]
+            raise RecordError(f"tracking.uri={config.uri}: MLflow cannot be reached there ({first})") from error
         if experiment is None:
             location = None if config.artifacts is None else Path(config.artifacts).resolve().as_uri()
             self.experiment_id = self.client.create_experiment(config.experiment, artifact_location=location)

@@ -77,6 +77,11 @@ class StepModule(LightningModule):  # type: ignore[misc]
         self.step += 1
         return float(norm), self._base_lr[0] * factor
 
+    def skip(self) -> dict[str, float]:
+        """A step that has nothing to train on (every group was filtered): counted, weights unchanged."""
+        self.step += 1
+        return {"train/loss": 0.0}
+
     def log_step(self, metrics: Mapping[str, float], bar: Mapping[str, float]) -> None:
         """Log the finished step, and a few numbers on the progress bar."""
         for logger in self.loggers:
