@@ -13,7 +13,8 @@ from mlflow.entities import Run
 
 from ringexp.figures.spine import spine_figure
 
-CURVES = ("entropy/rollout", "entropy/teacher_forced", "val/loss", "eval/mean/pass_at_1", "reward/mean")
+SFT_METRICS = ("entropy/rollout", "entropy/teacher_forced", "val/loss", "eval/mean/pass_at_1")
+RL_METRICS = ("entropy/rollout", "reward/mean")
 
 
 def newest(client: MlflowClient) -> Run:
@@ -39,19 +40,17 @@ def main() -> None:
     def curve(run: Run, key: str) -> list[tuple[int, float]]:
         return sorted((p.step, p.value) for p in client.get_metric_history(run.info.run_id, key))
 
-    sft, select = by_name["sft"], by_name["select"]
-    curves = {key: curve(sft, key) for key in CURVES[:-1]}
-    rl = [run for name, run in by_name.items() if name.startswith("rl-")]
-    curves["reward/mean"] = sorted(point for run in rl for point in curve(run, "reward/mean"))
-    finals = {}
-    for checkpoint in ("sft", "rl"):
-        finals |= dict(curve(pipeline, f"final/{checkpoint}/mean/pass_at_1"))
+    stage, select = by_name["sft"], by_name["select"]
+    sft = {key: curve(stage, key) for key in SFT_METRICS}
+    stages = [run for name, run in by_name.items() if name.startswith("rl-")]
+    rl = {key: sorted(point for run in stages for point in curve(run, key)) for key in RL_METRICS}
+    tests = tuple(pipeline.data.metrics[f"final/{name}/mean/pass_at_1"] for name in ("sft", "rl"))
     reason = select.data.tags["ringexp.reason"]
     band = None
     if "[" in reason:
         low, high = reason.split("[")[1].split("]")[0].split(",")
         band = (float(low), float(high))
-    figure = spine_figure(curves, int(select.data.tags["ringexp.selected_step"]), finals, band, pipeline.info.run_name)
+    figure = spine_figure(sft, rl, int(select.data.tags["ringexp.selected_step"]), tests, band, pipeline.info.run_name)
     figure.savefig(arguments.out, dpi=130)
     print(arguments.out)
 

@@ -64,6 +64,10 @@ class Workspace:
         self.root = Path(config.paths.store)
         self.architecture = build_config(config.model, len(tokenizer), tokenizer.eos_id)
         self.max_model_len = self._max_model_len()
+        self._engine_key = provenance.digest([
+            self.architecture.to_dict(), tokenizer.fingerprint, self.max_model_len,
+            OmegaConf.to_container(config.rollout.engine), config.trainer.threads,
+        ])  # fmt: skip
         self.verifier = VerifierRegistry({d: instantiate(c) for d, c in config.rewards.verifiers.items()})
         self.verifier.require(data.pools)
         self.tags = provenance.tags(config, data.fingerprint)
@@ -92,9 +96,7 @@ class Workspace:
     @property
     def evaluator(self) -> Evaluator:
         """The engine (started on first use, shared by the process) and the verifiers."""
-        key = provenance.digest([self.architecture.to_dict(), self.tokenizer.fingerprint, self.max_model_len,
-                                 OmegaConf.to_container(self.config.rollout.engine), self.config.trainer.threads])
-        return Evaluator(shared_engine(key, self._start_engine), self.verifier)
+        return Evaluator(shared_engine(self._engine_key, self._start_engine), self.verifier)
 
     def _start_engine(self) -> RolloutEngine:
         folder = self.folder / "engine"
