@@ -76,6 +76,25 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, arguments: list[str]
     assert databases(tmp_path) == []
 
 
+@pytest.mark.parametrize(("row", "names"), [
+    ('{"question": "2+2?", "answer": "four"}', 'line 2: field "answer"'),
+    ('{"question": "2+2?", "answer": ', "line 2"),
+])  # fmt: skip
+def test_a_bad_row_is_named_and_the_mended_file_gets_past_it(tmp_path: Path, row: str, names: str) -> None:
+    """Nothing is trained, no run is made; the mended file gets past the data."""
+    file = tmp_path / "rows.jsonl"
+    good = '{"question": "1+1?", "answer": "1+1=2\\n#### 2"}'
+    file.write_text(f"{good}\n{row}\n")
+    arguments = ("data=gsm8k", f"data.path={file}", f"paths.store={tmp_path}/store")
+    done = ringexp(tmp_path, *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"{file}, {names}" in line
+    assert databases(tmp_path) == []
+    file.write_text(f"{good}\n")
+    assert "is left within data.max_prompt_tokens" in ringexp(tmp_path, *arguments).stderr  # one row, three splits
+
+
 def test_hydras_own_switch_shows_the_whole_trace(tmp_path: Path) -> None:
     done = ringexp(tmp_path, "seed=-1", HYDRA_FULL_ERROR="1")
     assert done.returncode == 1

@@ -17,7 +17,9 @@ NOT_REPEATED = ("time/", "throughput/", "system/")
 
 
 def command(*overrides: str) -> list[str]:
-    return [sys.executable, "-m", "ringexp.cli", "debug=fast", "progress=false", *overrides]
+    flags = [word for word in overrides if word.startswith("-")]
+    keys = [word for word in overrides if not word.startswith("-")]
+    return [sys.executable, "-m", "ringexp.cli", *flags, "debug=fast", "progress=false", *keys]
 
 
 def ringexp(*overrides: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
