@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+STORE ?= runs
+PORT ?= 5000
 LOCK := requirements/cpu.lock
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut -c1-16)
@@ -35,8 +37,8 @@ check: setup ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-ui: setup ## the MLflow UI on this machine's loopback
-	@$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db --host 127.0.0.1 --port $(or $(PORT),5000)
+ui: setup ## the MLflow UI on this machine's loopback (STORE=runs PORT=5000)
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(STORE)/mlflow.db --host 127.0.0.1 --port $(PORT)
 
 lock: setup ## resolve the requirements anew
 	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --override requirements/overrides-cpu.txt \

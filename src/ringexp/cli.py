@@ -38,6 +38,7 @@ ENVIRONMENT = {
 """Set before torch and vLLM are imported; what the user has set wins."""
 
 MENDABLE = (RingexpError, HydraException, OmegaConfBaseException)
+_interrupted: list[int] = []
 _failed: list[BaseException] = []
 
 
@@ -65,6 +66,7 @@ def main() -> None:
     """Entry point of the console script. Exit status: 0, 2 on an error the user can mend, 130/143 when interrupted."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed by Hydra
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run)()
     except MENDABLE as error:
@@ -72,7 +74,10 @@ def main() -> None:
             raise
         print(f"ringexp: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Lightning turns an interrupt inside a fit into an exit with status 1
+        if not (_interrupted or isinstance(end, KeyboardInterrupt)):
+            raise
         print("ringexp: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         sys.exit(130)
     if _failed:
@@ -108,6 +113,12 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for module in ("vllm", "lightning"):
         warnings.filterwarnings("ignore", module=rf"{module}\..*")
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Ctrl-C, remembered."""
+    _interrupted.append(signum)
+    signal.default_int_handler(signum, frame)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Checks of a composed configuration, each with one clear line that names the key and the mend."""
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +35,10 @@ def _missing(node: Any, key: str = "") -> list[str]:
 def validate(config: Config) -> None:
     """Refuse impossible values before anything is loaded. Raises ConfigError or DataError."""
     _positive(config)
+    _names(config)
+    if config.algorithm.group_size < 2:
+        raise ConfigError(f"algorithm.group_size={config.algorithm.group_size}: one response has no advantage over "
+                          "others; at least 2 are needed")
     _sft(config)
     _stages(config)
     _domains(config)
@@ -53,16 +58,16 @@ def validate(config: Config) -> None:
 
 
 def _is_file(path: str) -> bool:
-    return Path(path).expanduser().is_file()
+    return Path(path).is_file()
 
 
 POSITIVE = (
-    "algorithm.prompts_per_step", "algorithm.group_size", "algorithm.token_budget", "algorithm.temperature",
-    "algorithm.max_grad_norm", "algorithm.micro_batch_tokens", "trainer.max_steps", "trainer.checkpoint_every",
-    "trainer.threads", "sft.batch_size", "sft.max_steps", "sft.epochs", "sft.checkpoint_every", "sft.max_grad_norm",
-    "sft.micro_batch_tokens", "sft.probe.prompts", "sft.probe.samples", "sft.probe.validation", "evaluation.prompts",
-    "evaluation.samples", "evaluation.temperature", "evaluation.max_response_tokens", "data.max_prompt_tokens",
-    "data.max_trace_tokens", "rollout.tolerance",
+    "data.max_prompt_tokens", "data.max_trace_tokens", "algorithm.prompts_per_step", "algorithm.group_size",
+    "algorithm.token_budget", "algorithm.temperature", "algorithm.max_grad_norm", "algorithm.micro_batch_tokens",
+    "trainer.max_steps", "trainer.checkpoint_every", "trainer.threads", "sft.batch_size", "sft.max_steps", "sft.epochs",
+    "sft.checkpoint_every", "sft.max_grad_norm", "sft.micro_batch_tokens", "sft.probe.prompts", "sft.probe.samples",
+    "sft.probe.validation", "evaluation.prompts", "evaluation.samples", "evaluation.temperature",
+    "evaluation.max_response_tokens", "rollout.tolerance",
 )  # fmt: skip
 
 
@@ -75,6 +80,16 @@ def _positive(config: Config) -> None:
         value = OmegaConf.select(cast(DictConfig, config), key)
         if value < 0:
             raise ConfigError(f"{key}={value}: must not be negative")
+
+
+def _names(config: Config) -> None:
+    """Names become folders and MLflow filters."""
+    named = [("experiment_name", config.experiment_name)]
+    named += [(f"schedule.stages[{i}].name", stage.name) for i, stage in enumerate(config.schedule.stages)]
+    named += [("data.pools", domain) for domain in config.data.pools]
+    for key, name in named:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")
 
 
 def _sft(config: Config) -> None:
@@ -107,6 +122,9 @@ def _stages(config: Config) -> None:
 
 def _selection(config: Config) -> None:
     low, high = config.selection.rule.get("low"), config.selection.rule.get("high")
+    for key, value in (("low", low), ("high", high)):
+        if value is not None and not isinstance(value, int | float):
+            raise ConfigError(f"selection.rule.{key}={value}: must be a number")
     if low is not None and high is not None and not 0 <= low < high:
         raise ConfigError(f"selection.rule: low={low}, high={high} is not a band; low must lie below high")
 

@@ -9,18 +9,23 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from ringexp import seeds
-from ringexp.config.schema import ProbeConfig
+from ringexp.config.schema import ProbeConfig, RolloutConfig
 from ringexp.entropy.measure import measure
+from ringexp.evaluation.agreement import agreement_on
 from ringexp.evaluation.run import Evaluator
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.packing import rollout_document, trace_document
 from ringexp.models.tokenizer import ChatTokenizer
-from ringexp.records import Prompt, Sampling
+from ringexp.records import Prompt, Rollout, Sampling
+from ringexp.rollout.engine import require_match
 from ringexp.selection.catalog import Catalog
 from ringexp.sft.module import SFTModule
 from ringexp.tracking.loggers import log_headlines
 from ringexp.tracking.run import Record
 from ringexp.training.checkpoint import prune, save_checkpoint, step_of
+
+CHECKED = 64
+"""Samples of each checkpoint on which engine and trainer are compared."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,11 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
 
     def __init__(
         self, folder: Path, every: int, steps: int, probe: ProbeSet, evaluator: Evaluator, catalog: Catalog,
-        pipeline: Record, tokenizer: ChatTokenizer,
+        pipeline: Record, tokenizer: ChatTokenizer, rollout: RolloutConfig,
     ) -> None:
         self.folder, self.every, self.steps = folder, every, steps
         self.probe, self.evaluator, self.tokenizer = probe, evaluator, tokenizer
-        self.catalog, self.pipeline = catalog, pipeline
+        self.catalog, self.pipeline, self.rollout = catalog, pipeline, rollout
 
     def on_train_batch_end(self, trainer: Trainer, module: SFTModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Lightning's hook."""
@@ -63,9 +68,11 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
 
     def catch_up(self, model: BailingMoeForCausalLM, checkpoint: Path | None) -> None:
         """Register a checkpoint that a kill left saved but unknown to MLflow."""
-        known = {c.step for c in self.catalog.candidates() if c.metrics}
-        if checkpoint is not None and step_of(checkpoint) not in known:
-            self.register(step_of(checkpoint), checkpoint, self.measure(model, step_of(checkpoint)))
+        if checkpoint is None:
+            return
+        known = {c.step: dict(c.metrics) for c in self.catalog.candidates()}
+        metrics = known.get(step_of(checkpoint)) or self.measure(model, step_of(checkpoint))
+        self.register(step_of(checkpoint), checkpoint, metrics)
 
     def register(self, step: int, path: Path, metrics: dict[str, float]) -> None:
         """Make the checkpoint a candidate, and its headline metrics part of the pipeline's curves."""
@@ -86,6 +93,11 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
         module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)
         module.log("pass@1", metrics["eval/mean/pass_at_1"], prog_bar=True, logger=False)
 
+    def check(self, model: BailingMoeForCausalLM, own: Sequence[Rollout], step: int) -> None:
+        """The samples that decide the selection came from these weights. Raises EngineMismatchError."""
+        found = agreement_on(model, own[:CHECKED], self.probe.sampling.temperature, self.rollout.near_tie)
+        require_match(found["mismatch/p999_logprob"], found["mismatch/max_logprob"], self.rollout.tolerance, step)
+
     def measure(self, model: BailingMoeForCausalLM, step: int) -> dict[str, float]:
         """All quantities of the checkpoint at `step`, by metric name."""
         traces = [trace_document(p) for p in self.probe.validation if p.trace_ids]
@@ -93,6 +105,7 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
         self.evaluator.sync(model, step)
         own = self.evaluator.draw(self.probe.prompts, self.probe.samples, self.probe.sampling,
                                   seeds.derive(self.probe.seed, "probe-rollouts", step))
+        self.check(model, own, step)
         metrics = {"val/loss": forced.cross_entropy, "entropy/teacher_forced": forced.entropy}
         by_domain: dict[str, list[Any]] = {}
         for rollout in own:

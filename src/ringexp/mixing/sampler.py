@@ -24,7 +24,7 @@ class MixtureSampler(Dataset[tuple[Prompt, ...]]):
         self, pools: Mapping[str, Sequence[Prompt]], weights: Mapping[str, float], per_step: int, steps: int,
         seed: int, place: str,
     ) -> None:
-        self.weights = {d: w for d, w in normalised(weights).items() if w > 0}
+        self.weights = {d: w for d, w in sorted(normalised(weights).items()) if w > 0}
         empty = [domain for domain in self.weights if not pools.get(domain)]
         if empty:
             raise ValueError(f"no prompts for domain {empty[0]!r}")

@@ -110,8 +110,11 @@ def pool_texts(pools: Iterable[Pool]) -> Iterable[str]:
 
 
 def load_tokenizer(path: str) -> ChatTokenizer:
-    """A pretrained tokenizer from a folder or the Hub."""
-    return ChatTokenizer(AutoTokenizer.from_pretrained(path))
+    """A pretrained tokenizer from a folder or the Hub. Raises ConfigError where there is none."""
+    try:
+        return ChatTokenizer(AutoTokenizer.from_pretrained(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model.tokenizer.path={path}: no tokenizer there ({str(error).splitlines()[0]})") from error
 
 
 def build_tokenizer(path: str | None, vocab_size: int, pools: Iterable[Pool]) -> ChatTokenizer:

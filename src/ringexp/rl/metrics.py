@@ -3,15 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from ringexp.evaluation.run import outcome_shares
-from ringexp.models.logprob import Scored
 from ringexp.records import Group
 from ringexp.rl.budget import BudgetedSet
 from ringexp.rl.objective import ObjectiveTerms
-from ringexp.rollout.engine import mismatch
 
 
 class Totals:
@@ -30,34 +27,6 @@ class Totals:
     def metrics(self) -> dict[str, float]:
         """The loss as it is; the others per trained token."""
         return {key: value if key == "train/loss" else value / self._tokens for key, value in self._sums.items()}
-
-
-class Agreement:
-    """How far trainer and engine lie apart on a step's trained tokens."""
-
-    def __init__(self) -> None:
-        self._trainer: list[Tensor] = []
-        self._engine: list[Tensor] = []
-        self._undecided: list[Tensor] = []
-
-    def add(self, scored: Scored, behaviour: Tensor, near_tie: float) -> None:
-        """Add one micro-batch's log-probabilities under both."""
-        self._trainer.append(scored.logprob.detach().cpu())
-        self._engine.append(behaviour.cpu())
-        self._undecided.append((scored.margin < near_tie).cpu())
-
-    def metrics(self) -> dict[str, float]:
-        """`mismatch/…` and `kl/behaviour`. The percentile leaves out tokens at or after a router's near-tie."""
-        trainer, engine, undecided = (torch.cat(x) for x in (self._trainer, self._engine, self._undecided))
-        decided = ~undecided if not bool(undecided.all()) else torch.ones_like(undecided)
-        p999, _ = mismatch(trainer[decided].numpy(), engine[decided].numpy())
-        _, maximum = mismatch(trainer.numpy(), engine.numpy())
-        return {
-            "mismatch/p999_logprob": p999,
-            "mismatch/max_logprob": maximum,
-            "mismatch/near_ties": float(undecided.double().mean()),
-            "kl/behaviour": float((engine.double() - trainer.double()).mean()),
-        }
 
 
 def rollout_metrics(groups: Sequence[Group], zero_variance: Sequence[bool]) -> dict[str, float]:

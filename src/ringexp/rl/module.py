@@ -12,6 +12,8 @@ from torch.optim import Optimizer
 
 from ringexp import seeds
 from ringexp.config.schema import AlgorithmConfig, RolloutConfig
+from ringexp.errors import EngineMismatchError
+from ringexp.evaluation.agreement import Agreement
 from ringexp.evaluation.run import Evaluator, judge
 from ringexp.mixing.schedule import Stage
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
@@ -63,6 +65,7 @@ class C3POModule(StepModule):
 
     def on_fit_start(self) -> None:
         """The engine starts from the weights that training starts or continues from."""
+        self._outside[0].to(self.device)
         self.sync()
 
     def collect(self, prompts: Sequence[Prompt], clock: Clock) -> list[Group]:
@@ -73,6 +76,9 @@ class C3POModule(StepModule):
             for sample in range(self.config.group_size)
         ]
         rollouts = self._outside[1].engine.generate(requests, self.sampling)
+        stale = {version for rollout in rollouts for version in rollout.versions} - {self.version}
+        if stale:
+            raise EngineMismatchError(f"policy version {self.version}: the engine drew with version {min(stale)}")
         clock.lap("rollout")
         groups = judge(rollouts, self.config.group_size, self._outside[1].verifier)
         clock.lap("reward")
@@ -100,7 +106,7 @@ class C3POModule(StepModule):
         whole = whole_statistics(self.model, [m.packed for m in micro], scored)
         router = RouterLosses(whole, self.model.config.num_experts_per_tok, self.config.balance_coef,
                               self.config.z_coef)
-        agreement = report.Agreement()
+        agreement = Agreement()
         totals = report.Totals(experience.budgeted.tokens)
         for batch in micro:
             part = scored[0] if scored else self._score(batch)

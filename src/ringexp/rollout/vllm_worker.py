@@ -15,12 +15,8 @@ class WeightSync:
 
     model_runner: Any
 
-    def ringexp_sync(self, weights: Iterable[tuple[str, Tensor]] | str) -> None:
-        """Replace all weights: tensors by their released names, or the path of a safetensors file."""
-        if isinstance(weights, str):
-            from safetensors.torch import load_file
-
-            weights = load_file(weights).items()
+    def ringexp_sync(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Replace all weights, given by their released names."""
         for module in self.model_runner.get_model().modules():
             method = getattr(module, "quant_method", None)
             if method is not None and getattr(method, "moe_kernel", None) is not None:

@@ -3,26 +3,20 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from ringexp import seeds
 from ringexp.config.schema import Config
+from ringexp.evaluation.agreement import agreement_on
 from ringexp.mixing import schedule
-from ringexp.models.bailing_moe import BailingMoeForCausalLM
-from ringexp.models.logprob import score_responses
-from ringexp.models.packing import pack, rollout_document
-from ringexp.records import Group, Prompt, Sampling
-from ringexp.rl.metrics import Agreement
+from ringexp.records import Prompt, Sampling
 from ringexp.rollout.engine import require_match
 from ringexp.tasks.rl import stage_name, stages, weights_after
 from ringexp.tasks.select import selected
 from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
-from ringexp.tracking.loggers import log_both
 from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights
 
-CHECKED_ROLLOUTS = 64
+CHECKED_GROUPS = 64
+"""Groups on which engine and trainer are compared."""
 
 
 def run(config: Config) -> None:
@@ -37,7 +31,7 @@ def evaluate_sft(workspace: Workspace) -> Mapping[str, float]:
     """The selected SFT checkpoint; its pass@1 becomes `final/sft/…`."""
     chosen = selected(workspace)
     metrics = _evaluate(workspace, "evaluate-sft", chosen.path, chosen.step)
-    workspace.record.log(final_metrics("sft", metrics), chosen.step)
+    _log_final(workspace, "sft", metrics, chosen.step)
     return metrics
 
 
@@ -47,8 +41,14 @@ def evaluate_stage(workspace: Workspace, stage: schedule.Stage) -> Mapping[str, 
     step = chosen.sft_steps + stage.first_step + stage.steps
     metrics = _evaluate(workspace, f"evaluate-{stage_name(stage)}", weights_after(workspace, chosen, stage), step)
     if stage == stages(workspace)[-1]:
-        workspace.record.log(final_metrics("rl", metrics), step)
+        _log_final(workspace, "rl", metrics, step)
     return metrics
+
+
+def _log_final(workspace: Workspace, checkpoint: str, metrics: Mapping[str, float], step: int) -> None:
+    """`final/…` on the pipeline's run: test prompts only, whatever else is evaluated stays with its stage."""
+    if workspace.config.evaluation.split == "test":
+        workspace.record.log(final_metrics(checkpoint, metrics), step)
 
 
 def final_metrics(checkpoint: str, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -84,8 +84,12 @@ def _measure(workspace: Workspace, stage: Stage, weights: Path, step: int) -> Ma
     sampling = Sampling(settings.temperature, settings.max_response_tokens)
     seed = seeds.derive(workspace.config.seed, "evaluate", settings.split)
     result = evaluator.evaluate(prompts, settings.samples, sampling, seed, list(settings.k))
-    metrics = result.metrics | _check(workspace, model, result.groups[:CHECKED_ROLLOUTS], step)
-    log_both(stage.record, workspace.record, metrics, step)
+    drawn = [rollout for group in result.groups[:CHECKED_GROUPS] for rollout in group.rollouts]
+    agreement = agreement_on(model, drawn, settings.temperature, workspace.config.rollout.near_tie)
+    require_match(agreement["mismatch/p999_logprob"], agreement["mismatch/max_logprob"],
+                  workspace.config.rollout.tolerance, step)
+    metrics = result.metrics | {key: value for key, value in agreement.items() if key.startswith("mismatch/")}
+    stage.record.log(metrics, step)
     stage.record.log_table(sample_table(result.groups, settings.table_rows), "samples.json")
     return metrics
 
@@ -95,21 +99,3 @@ def held_out(workspace: Workspace) -> list[Prompt]:
     settings = workspace.config.evaluation
     pools = workspace.data.pools
     return [p for domain in sorted(pools) for p in getattr(pools[domain], settings.split)[: settings.prompts]]
-
-
-@torch.no_grad()
-def _check(
-    workspace: Workspace, model: BailingMoeForCausalLM, groups: tuple[Group, ...], step: int
-) -> dict[str, float]:
-    """The engine that was evaluated held these weights: its log-probabilities are the trainer's."""
-    rollouts = [rollout for group in groups for rollout in group.rollouts]
-    scored = score_responses(model, pack([rollout_document(r) for r in rollouts]),
-                             workspace.config.evaluation.temperature)
-    agreement = Agreement()
-    behaviour = torch.from_numpy(np.concatenate([r.logprobs for r in rollouts]).astype(np.float32))
-    agreement.add(scored, behaviour, workspace.config.rollout.near_tie)
-    checked = agreement.metrics()
-    p999, maximum = checked["mismatch/p999_logprob"], checked["mismatch/max_logprob"]
-    require_match(p999, maximum, workspace.config.rollout.tolerance, step)
-    return {"mismatch/p999_logprob": p999, "mismatch/max_logprob": maximum,
-            "mismatch/near_ties": checked["mismatch/near_ties"]}  # fmt: skip

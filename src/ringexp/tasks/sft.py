@@ -46,7 +46,7 @@ def _train(workspace: Workspace, stage: Stage) -> None:
     probe: CheckpointProbe = instantiate(config.sft.checkpointing)(
         folder=stage.folder, every=config.sft.checkpoint_every, steps=data.steps, probe=_probe_set(workspace),
         evaluator=workspace.evaluator, catalog=Catalog(workspace.store, stage.record.run_id, workspace.root),
-        pipeline=workspace.record, tokenizer=workspace.tokenizer,
+        pipeline=workspace.record, tokenizer=workspace.tokenizer, rollout=config.rollout,
     )  # fmt: skip
     callbacks = [probe, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
     probe.catch_up(module.model, checkpoint)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ringexp.tasks.evaluate import recorded
-from ringexp.tasks.rl import stage_name, stages, weights_after
+from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
 from ringexp.tasks.select import selected
 from ringexp.tasks.workspace import Workspace
 from ringexp.tracking.run import TAG
@@ -35,8 +36,9 @@ def gather(workspace: Workspace) -> dict[str, Any]:
         (name, recorded(workspace, f"evaluate-{name}", weights_after(workspace, chosen, stage)))
         for stage in rl for name in [stage_name(stage)]
     ]  # fmt: skip
+    rl_runs = [workspace.require(stage_name(x), stage_key(workspace, chosen, x), "rl") for x in rl]
+    rl_tokens = sum(int(run.data.tags[TAG + "rl_tokens"]) for run in rl_runs)
     runs = workspace.store.find({"mlflow.parentRunId": workspace.record.run_id, TAG + "kind": "stage"})
-    rl_tokens = sum(int(run.data.tags.get(TAG + "rl_tokens", 0)) for run in runs)
     return {
         "experiment": workspace.config.experiment_name,
         "seed": workspace.config.seed,
@@ -48,7 +50,7 @@ def gather(workspace: Workspace) -> dict[str, Any]:
                      "fallback": chosen.fallback, "path": str(chosen.path)},
         "evaluations": [{"after": name, "pass_at_1": _pass_at_1(metrics)} for name, metrics in results],
         "tokens": {"sft": chosen.sft_tokens, "rl": rl_tokens},
-        "seconds": {run.data.tags[TAG + "stage"]: round(_seconds(run), 1) for run in reversed(runs)},
+        "seconds": {run.data.tags[TAG + "stage"]: _seconds(run) for run in reversed(runs)},
     }  # fmt: skip
 
 
@@ -58,7 +60,7 @@ def _pass_at_1(metrics: Any) -> dict[str, float]:
 
 
 def _seconds(run: Run) -> float:
-    return float(run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else 0.0
+    return float(run.data.tags.get(TAG + "seconds", 0))
 
 
 def show(summary: dict[str, Any]) -> None:
@@ -76,5 +78,7 @@ def show(summary: dict[str, Any]) -> None:
     table.add_row("seconds", "  ".join(f"{name} {value:.0f}" for name, value in summary["seconds"].items()))
     table.add_row("folder", summary["folder"])
     table.add_row("MLflow", f"run {summary['run_id']}")
-    table.add_row("open the UI", f"mlflow ui --backend-store-uri {summary['tracking_uri']}  (or: make ui)")
+    uri, store = summary["tracking_uri"], Path(summary["folder"]).parent
+    local = uri.startswith("sqlite:")
+    table.add_row("open the UI", "make ui" + ("" if str(store) == "runs" else f" STORE={store}") if local else uri)
     Console(width=110 if not sys.stdout.isatty() else None).print(table)

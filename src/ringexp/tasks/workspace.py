@@ -7,6 +7,7 @@ the configuration that decides it; so the same command resumes what was killed a
 import fcntl
 import itertools
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,8 +65,9 @@ class Workspace:
         self.root = Path(config.paths.store)
         self.architecture = build_config(config.model, len(tokenizer), tokenizer.eos_id)
         self.max_model_len = self._max_model_len()
+        self._architecture_hash = provenance.digest(self.architecture.to_dict())
         self._engine_key = provenance.digest([
-            self.architecture.to_dict(), tokenizer.fingerprint, self.max_model_len,
+            self._architecture_hash, tokenizer.fingerprint, self.max_model_len,
             OmegaConf.to_container(config.rollout.engine), config.trainer.threads,
         ])  # fmt: skip
         self.verifier = VerifierRegistry({d: instantiate(c) for d, c in config.rewards.verifiers.items()})
@@ -76,6 +78,7 @@ class Workspace:
     def attach(self, record: Record, folder: Path) -> None:
         """Give the workspace its run and folder."""
         self.store, self.record, self.folder = record.store, record, folder
+        record.muted = self.config.run_id is not None  # another configuration's numbers stay out of a recorded pipeline
 
     def model(self) -> BailingMoeForCausalLM:
         """The policy before SFT."""
@@ -113,7 +116,7 @@ class Workspace:
         """Hash of what decides a stage: its configuration groups, and what `parts` names of the stages before."""
         tree = {group: OmegaConf.select(cast(DictConfig, self.config), group) for group in STAGE_GROUPS[stage]}
         plain = {k: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for k, v in tree.items()}
-        return provenance.digest([plain, *parts])
+        return provenance.digest([plain, self.data.fingerprint, self._architecture_hash, *parts])
 
     def finished(self, name: str, key: str | None = None) -> Run | None:
         """The stage's finished run, the newest, where there is one; of any configuration where no key is given."""
@@ -143,14 +146,23 @@ class Workspace:
             record = self.store.create(f"{name} · s{self.config.seed}", tags, self.record.run_id)
         folder = self.folder / f"{name}-{key[:6]}"
         folder.mkdir(exist_ok=True)
+        started, before = time.monotonic(), float(record.tags.get(TAG + "seconds", 0))
         with record.running(system_metrics=True):
-            yield Stage(record, folder, RecordLogger(record, self.record))
+            try:
+                yield Stage(record, folder, RecordLogger(record, self.record))
+            finally:
+                record.set_tags({TAG + "seconds": f"{before + time.monotonic() - started:.1f}"})
 
 
 def _check_parts(config: Config) -> None:
     """Build what later stages are made of, so that a wrong name or argument shows now and not after SFT."""
     instantiate(config.selection.rule)
     instantiate(config.algorithm.advantage)
+    for part in (config.sft.optimizer, config.algorithm.optimizer):
+        try:
+            instantiate(part)([torch.nn.Parameter(torch.zeros(1))])
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"optimizer {part.get('_target_')}: {error}") from error
     try:
         instantiate(config.algorithm.objective).weights([1], config.algorithm.token_budget)
     except ValueError as error:
@@ -179,11 +191,17 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
         folder = Path(config.paths.store) / run.data.tags[TAG + "folder"]
         tokenizer = load_tokenizer(str(folder / "tokenizer"))
         workspace = Workspace(config, prepare(pools, dropped, tokenizer, config.data), tokenizer)
+        if workspace.tags["data_fingerprint"] != run.data.tags[TAG + "data_fingerprint"]:
+            raise ConfigError(f"run_id={config.run_id}: the run's data are not those of data={config.data.name}; "
+                              "give the data configuration it was made with")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        workspace.attach(_create(workspace, store, folder) if run is None else store.resume(run), folder)
+        status = "FINISHED" if run is None or run.info.status == "RUNNING" else run.info.status
+        record = _create(workspace, store, folder) if run is None else store.resume(run)
+        workspace.attach(record, folder)
+        _describe(workspace)
         try:
-            with workspace.record.running():
+            with record.running(status="FINISHED" if config.task.name == "pipeline" else status):
                 yield workspace
         finally:
             workspace.verifier.close()
@@ -206,11 +224,18 @@ def _by_identity(workspace: Workspace, store: Store) -> tuple[Run | None, Path]:
 
 
 def _create(workspace: Workspace, store: Store, folder: Path) -> Record:
-    """The pipeline's new run, with its tags, parameters and configuration."""
+    """The pipeline's new run, with its tags."""
     config = workspace.config
     tags = {TAG + key: value for key, value in workspace.tags.items()}
     name = f"{config.experiment_name} · {config.schedule.name} · {config.algorithm.name} · s{config.seed}"
-    record = store.create(name, tags | {TAG + "kind": "pipeline", TAG + "folder": folder.name})
+    return store.create(name, tags | {TAG + "kind": "pipeline", TAG + "folder": folder.name})
+
+
+def _describe(workspace: Workspace) -> None:
+    """Configuration, uncommitted change, parameters, tokenizer: once, also where a kill came between."""
+    config, record, folder = workspace.config, workspace.record, workspace.folder
+    if record.tags.get(TAG + "described") == "true":
+        return
     text = OmegaConf.to_yaml(config)
     (folder / "config.yaml").write_text(text)
     record.log_text(text, "config.yaml")
@@ -226,7 +251,7 @@ def _create(workspace: Workspace, store: Store, folder: Path) -> Record:
     record.log({f"data/{reason}": count for reason, count in workspace.data.dropped.items()}, 0)
     (folder / "tokenizer").mkdir(exist_ok=True)
     workspace.tokenizer.save(folder / "tokenizer")
-    return record
+    record.set_tags({TAG + "described": "true"})
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """Owns the MLflow runs: opening and resuming, logging on one step axis, true status at the end.
 
-MLflow cannot delete points, so a run that is resumed skips the steps that are already stored; repeated steps are
-bitwise the same, so nothing is lost.
+MLflow cannot delete points, so a run that is resumed skips the points that are already stored, one by one; repeated
+steps are bitwise the same. Points travel in the background; `flush` waits for them and raises where one was lost.
 """
 
+import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from mlflow.entities import Metric as Point
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.utils.async_logging.run_operations import RunOperations
 
 from ringexp.config.schema import TrackingConfig
 from ringexp.errors import RecordError
@@ -64,11 +66,6 @@ class Store:
         self.client.update_run(run.info.run_id, status="RUNNING")
         return Record(self, run)
 
-    @property
-    def folder_of_artifacts(self) -> str:
-        """Where the experiment's artifacts lie."""
-        return str(self.client.get_experiment(self.experiment_id).artifact_location)
-
 
 class Record:
     """One open MLflow run."""
@@ -76,10 +73,13 @@ class Record:
     def __init__(self, store: Store, run: Run) -> None:
         self.store, self.client, self.run_id = store, store.client, run.info.run_id
         self.tags = dict(run.data.tags)
-        self._stored: dict[str, int] = {}
-        for key in run.data.metrics:
-            if not key.startswith("system/"):
-                self._stored[key] = max(p.step for p in self.client.get_metric_history(self.run_id, key))
+        self.muted = False
+        """True keeps metrics out of the run (tags and artifacts still reach it)."""
+        self._sent: list[RunOperations] = []
+        self._stored: dict[str, set[int]] = {
+            key: {point.step for point in self.client.get_metric_history(self.run_id, key)}
+            for key in run.data.metrics if not key.startswith("system/")
+        }  # fmt: skip
 
     @staticmethod
     def points(metrics: Mapping[str, float], step: int, model_id: str | None = None) -> list[Point]:
@@ -95,10 +95,13 @@ class Record:
 
         Raises KeyError for a metric that `tracking.names` does not declare.
         """
-        points = [p for p in self.points(metrics, step) if self._stored.get(p.key, -1) < step]
-        self._stored.update((point.key, step) for point in points)
+        if self.muted:
+            return
+        points = [p for p in self.points(metrics, step) if step not in self._stored.setdefault(p.key, set())]
+        for point in points:
+            self._stored[point.key].add(step)
         if points:
-            self.client.log_batch(self.run_id, metrics=points, synchronous=False)
+            self._sent.append(self.client.log_batch(self.run_id, metrics=points, synchronous=False))
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Short parameters to compare runs by; those already stored stay."""
@@ -117,8 +120,12 @@ class Record:
 
     def log_table(self, table: Mapping[str, list[Any]], file: str) -> None:
         """A table that the UI compares across runs; `file` ends in .json. One that is stored already stays."""
-        if file not in self.tags.get("mlflow.loggedArtifacts", ""):
+        stored = [artifact.path for artifact in self.client.list_artifacts(self.run_id)]
+        if file not in stored:
             self.client.log_table(self.run_id, dict(table), file)
+        elif file not in self.client.get_run(self.run_id).data.tags.get("mlflow.loggedArtifacts", ""):
+            # a kill came between the file and the tag that lists it; logging again would append every row
+            self.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"}])})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags, here and in the store."""
@@ -127,30 +134,33 @@ class Record:
         self.tags.update(tags)
 
     def flush(self) -> None:
-        """Wait until everything logged is stored."""
-        mlflow.flush_async_logging()
+        """Wait until everything logged is stored. Raises MLflow's own error for a batch that could not be."""
+        while self._sent:
+            self._sent.pop(0).wait()
 
     def finish(self, status: str) -> None:
         """Flush and end the run as FINISHED, FAILED or KILLED."""
-        self.flush()
-        self.client.set_terminated(self.run_id, status)
+        try:
+            self.flush()
+        finally:
+            self.client.set_terminated(self.run_id, status)
 
     @contextmanager
-    def running(self, *, system_metrics: bool = False) -> Iterator["Record"]:
-        """End the run with its true status: FINISHED, KILLED when interrupted, FAILED on any other exception."""
+    def running(self, *, system_metrics: bool = False, status: str = "FINISHED") -> Iterator["Record"]:
+        """End the run with its true status: `status`, KILLED when interrupted, FAILED on any other exception."""
         monitor = None
         if system_metrics and self.store.system_metrics:
             monitor = SystemMetricsMonitor(self.run_id, sampling_interval=5, resume_logging=True,
                                            tracking_uri=self.store.uri)
             monitor.start()
-        status = "FAILED"
+        end = "FAILED"
         try:
             yield self
-            status = "FINISHED"
+            end = status
         except (KeyboardInterrupt, SystemExit):
-            status = "KILLED"
+            end = "KILLED"
             raise
         finally:
             if monitor is not None:
                 monitor.finish()
-            self.finish(status)
+            self.finish(end)
