@@ -131,6 +131,28 @@ def test_another_rule_over_a_recorded_run(first: Store) -> None:
     assert done.stdout.startswith("step 20: the last of 4 checkpoints")
 
 
+def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store) -> None:
+    """RL and evaluation under another rule are stages of their own; the pipeline's curves and finals stay."""
+    run_id = first.pipeline.info.run_id
+    for task in ("select", "rl", "evaluate"):
+        done = ringexp(f"paths.store={first.folder}", f"task={task}", "selection=last", f"run_id={run_id}", "seed=3")
+        assert done.returncode == 0, done.stderr[-3000:]
+    after = Store(first.folder)
+    assert after.pipeline.info.status == "FINISHED"
+    own = {key: value for key, value in first.histories().items() if key[0] == first.pipeline.info.run_name}
+    assert {key: value for key, value in after.histories().items() if key in own} == own
+    rl = [run for run in after.kind("stage") if run.data.tags["ringexp.stage"] == "rl-math"]
+    assert len(rl) == 2
+    assert len({run.data.tags["ringexp.weights"] for run in rl}) == 2
+
+
+def test_other_data_than_the_recorded_runs_are_refused(first: Store) -> None:
+    done = ringexp(f"paths.store={first.folder}", "task=select", f"run_id={first.pipeline.info.run_id}",
+                   "data.pools.math.train=500")  # fmt: skip
+    assert done.returncode == 2
+    assert "data are not those of data=synthetic" in done.stderr
+
+
 def test_terminated_run_is_killed_not_running(tmp_path: Path) -> None:
     code = ringexp_killed(f"paths.store={tmp_path}", when=(tmp_path, "*/sft-*/step-000005"), sig=signal.SIGTERM)
     assert code != 0
