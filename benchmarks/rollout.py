@@ -2,10 +2,12 @@
 
     python benchmarks/rollout.py [--pairs 10] [--checkpoint FOLDER]
 
-The loop's side does all that an RL step does to get rollouts: weight sync, seeded requests, log-probabilities, text.
-The plain side calls vLLM's `LLM.generate` with the same prompts, seeds and limits, and nothing else. Both draw the same
-tokens, which is checked. Without a checkpoint the weights are random and every response runs to the limit.
-Last line of stdout: one JSON object; `ratio` = loop's tokens/s over plain tokens/s, median of pairs.
+The loop's side is what an RL step calls: seeded requests, the engine's log-probability of every token, text, records.
+The plain side builds its parameters and calls vLLM's `LLM.generate` with the same prompts, seeds and limits, without
+log-probabilities. Both draw the same tokens, which is checked. Before each pair the weights are synced, as in the loop.
+Without a checkpoint the weights are random and every response runs to the limit. Which side goes first alternates.
+Last line of stdout: one JSON object; `ratio` = loop's tokens/s over plain tokens/s, `ratio_with_sync` = the same with
+the weight sync on the loop's account; medians of pairs.
 """
 
 import os
@@ -38,13 +40,13 @@ from ringexp.training.checkpoint import load_weights, save_model
 
 def plain(engine: VLLMEngine, requests: list[Request], sampling: Sampling, eos: int) -> tuple[float, list[list[int]]]:
     """Tokens per second of bare generation, and the tokens."""
+    start = time.perf_counter()
     params = [
         SamplingParams(temperature=sampling.temperature, max_tokens=sampling.max_tokens, seed=r.seed & SEED_MASK,
                        stop_token_ids=[eos], ignore_eos=True, detokenize=False)
         for r in requests
     ]  # fmt: skip
     prompts = [{"prompt_token_ids": list(r.prompt.token_ids)} for r in requests]
-    start = time.perf_counter()
     outputs = engine._llm.generate(prompts, params, use_tqdm=False)
     seconds = time.perf_counter() - start
     tokens = [list(o.outputs[0].token_ids) for o in outputs]
@@ -68,7 +70,7 @@ def main() -> None:
         load_weights(arguments.checkpoint, model)
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), model, tokenizer)
-        engine = VLLMEngine(folder, tokenizer.decode, tokenizer.eos_id, max_model_len=256, threads=2)
+        engine = VLLMEngine(folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=256, threads=2)
     sampling = Sampling(1.0, config.schedule.stages[0].max_response_tokens)
     prompts = data.pools["math"].train[: config.algorithm.prompts_per_step]
     ratios = []
@@ -77,16 +79,24 @@ def main() -> None:
                     for k in range(config.algorithm.group_size)]
         start = time.perf_counter()
         engine.sync(released_weights(model), pair)
+        synced = time.perf_counter() - start
+        if pair % 2:
+            bare, tokens = plain(engine, requests, sampling, tokenizer.eos_id)
+        start = time.perf_counter()
         rollouts = engine.generate(requests, sampling)
-        loop = sum(len(r.token_ids) for r in rollouts) / (time.perf_counter() - start)
-        bare, tokens = plain(engine, requests, sampling, tokenizer.eos_id)
+        seconds = time.perf_counter() - start
+        if not pair % 2:
+            bare, tokens = plain(engine, requests, sampling, tokenizer.eos_id)
         if [list(r.token_ids) for r in rollouts] != tokens:
             raise SystemExit("the two sides drew different tokens")
         if pair >= 0:  # the first pair warms up
-            ratios.append(loop / bare)
+            drawn = sum(map(len, tokens))
+            loop = drawn / seconds
+            ratios.append((loop / bare, drawn / (seconds + synced) / bare))
             print(f"pair {pair + 1:2d}   loop {loop:7.0f}   plain {bare:7.0f} tokens/s   ratio {loop / bare:.3f}")
     engine.close()
-    print(json.dumps({"ratio": round(statistics.median(ratios), 4), "pairs": len(ratios)}))
+    ratio, with_sync = (round(statistics.median(column), 4) for column in zip(*ratios, strict=True))
+    print(json.dumps({"ratio": ratio, "ratio_with_sync": with_sync, "pairs": len(ratios)}))
 
 
 if __name__ == "__main__":

@@ -107,3 +107,10 @@ def test_a_tokenizer_without_a_chat_template_is_refused() -> None:
     other.chat_template = None
     with pytest.raises(ConfigError, match="chat template"):
         ChatTokenizer(other)
+
+
+def test_many_decode_as_each_alone() -> None:
+    tokenizer = train_tokenizer(["so 12+34=46, the answer is \\boxed{46}."] * 20, 300)
+    texts = ["12+3", "\\boxed{4 6}", "", "é ü — 7", "the answer  is"]
+    responses = [tokenizer.encode_response(text) for text in texts]
+    assert tokenizer.decode_many(responses) == [tokenizer.decode(r) for r in responses] == texts

@@ -41,7 +41,7 @@ def tiny_model(seed: int, tokenizer: ChatTokenizer) -> BailingMoeForCausalLM:
 
 
 def vllm_factory(tokenizer: ChatTokenizer) -> Callable[[Path], RolloutEngine]:
-    return lambda folder: VLLMEngine(folder, tokenizer.decode, tokenizer.eos_id, max_model_len=MAX_LEN, threads=2)
+    return lambda folder: VLLMEngine(folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=MAX_LEN, threads=2)
 
 
 ENGINES = {"vllm": vllm_factory}

@@ -57,6 +57,11 @@ class ChatTokenizer:
         """The text of a response, special tokens left out."""
         return str(self.hf.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    def decode_many(self, responses: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of many responses at once, as `decode` gives them."""
+        texts: list[str] = self.hf.backend_tokenizer.decode_batch(list(map(list, responses)), skip_special_tokens=True)
+        return texts
+
     def encode_pool(self, pool: Pool) -> Pool:
         """The pool with prompts and traces encoded."""
         train, validation, test = (tuple(map(self._encode, s)) for s in (pool.train, pool.validation, pool.test))

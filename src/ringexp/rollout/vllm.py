@@ -23,15 +23,15 @@ SET_NUM_THREADS = torch.set_num_threads  # vLLM's CPU worker replaces the name b
 class VLLMEngine:
     """One vLLM engine holding one model, whose weights `sync` replaces in place.
 
-    Args: folder of a saved model (config.json and safetensors); decode, token ids → text; eos_id; max_model_len in
-    tokens, prompt and response; max_sequences decoded at once; kv_cache_gib, memory of the key-value cache (CPU);
-    gpu_memory_utilization (GPU); dtype; threads of torch to restore after vLLM has bound its own.
+    Args: folder of a saved model (config.json and safetensors); decode, token ids of many responses → their texts;
+    eos_id; max_model_len in tokens, prompt and response; max_sequences decoded at once; kv_cache_gib, memory of the
+    key-value cache (CPU); gpu_memory_utilization (GPU); dtype; threads of torch to restore after vLLM bound its own.
     """
 
     def __init__(
         self,
         folder: str | Path,
-        decode: Callable[[Sequence[int]], str],
+        decode: Callable[[Sequence[Sequence[int]]], list[str]],
         eos_id: int,
         *,
         max_model_len: int,
@@ -90,16 +90,18 @@ class VLLMEngine:
         ]
         prompts = [{"prompt_token_ids": list(request.prompt.token_ids)} for request in requests]
         outputs = self._llm.generate(prompts, params, use_tqdm=False)
-        return [self._rollout(request, output.outputs[0]) for request, output in zip(requests, outputs, strict=True)]
+        completions = [output.outputs[0] for output in outputs]
+        texts = self._decode([completion.token_ids for completion in completions])
+        return list(map(self._rollout, requests, completions, texts))
 
-    def _rollout(self, request: Request, completion: Any) -> Rollout:
+    def _rollout(self, request: Request, completion: Any, text: str) -> Rollout:
         token_ids = tuple(completion.token_ids)
         return Rollout(
             request=request,
             token_ids=token_ids,
             logprobs=tuple(completion.logprobs.logprobs),
             versions=(self.version,) * len(token_ids),
-            text=self._decode(token_ids),
+            text=text,
             truncated=completion.finish_reason == "length",
         )
 

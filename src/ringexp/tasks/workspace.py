@@ -107,7 +107,7 @@ class Workspace:
         save_model(folder, self.model(), self.tokenizer)
         say("starting the rollout engine")
         engine: RolloutEngine = instantiate(self.config.rollout.engine)(
-            folder, self.tokenizer.decode, self.tokenizer.eos_id, max_model_len=self.max_model_len,
+            folder, self.tokenizer.decode_many, self.tokenizer.eos_id, max_model_len=self.max_model_len,
             threads=self.config.trainer.threads,
         )
         return engine
