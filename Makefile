@@ -21,9 +21,10 @@ $(STAMP):
 	  { echo "make: the lock is for CPython 3.11; give its name: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked requirements into $(VENV) (a few minutes, once)"
-	@$(BIN)/pip install --quiet --no-deps --require-hashes -r $(LOCK) || \
-	  $(BIN)/pip install --quiet --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK)
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install -qq --no-deps --require-hashes -r $(LOCK) || { \
+	  echo "trying again with PyTorch's CPU index"; \
+	  $(BIN)/pip install -qq --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK); }
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-* && touch $@
 
 demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
