@@ -126,7 +126,8 @@ def test_finished_run_is_shown_not_repeated(first: Store) -> None:
 
 def test_another_rule_over_a_recorded_run(first: Store) -> None:
     run_id = first.pipeline.info.run_id
-    done = ringexp(f"paths.store={first.folder}", "task=select", "selection=last", f"run_id={run_id}")
+    done = ringexp(f"paths.store={first.folder}", "task=select", "selection=last", f"run_id={run_id}",
+                   "experiment_name=another")  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.startswith("step 20: the last of 4 checkpoints")
 

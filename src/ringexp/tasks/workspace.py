@@ -188,6 +188,7 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
     else:
         store = Store(config.tracking)
         run = _recorded(store, config.run_id)
+        store.experiment_id = run.info.experiment_id  # new stages join the recorded ones
         folder = Path(config.paths.store) / run.data.tags[TAG + "folder"]
         tokenizer = load_tokenizer(str(folder / "tokenizer"))
         workspace = Workspace(config, prepare(pools, dropped, tokenizer, config.data), tokenizer)
