@@ -8,9 +8,10 @@ from math import prod
 
 import pytest
 
-from ringexp.domains.math import SPLITS, generate, split_of
+from ringexp.domains.math import generate
 from ringexp.domains.math_kinds import LEVELS, SPACES
 from ringexp.domains.math_wordings import WORDINGS
+from ringexp.domains.procedural import SPLITS, split_of
 from ringexp.errors import ConfigError
 from ringexp.records import Outcome, Prompt
 from ringexp.rewards.math import MathVerifier
@@ -136,15 +137,15 @@ def test_splits_are_disjoint_whatever_the_seeds_and_wordings() -> None:
 
 
 def test_split_shares_are_those_promised() -> None:
-    counts = Counter(split_of("sum", (a, b)) for a in range(100) for b in range(100))
+    counts = Counter(split_of(f"sum:{a},{b}") for a in range(100) for b in range(100))
     for split, share in (("train", 0.8), ("validation", 0.08), ("test", 0.12)):
         assert counts[split] / 10_000 == pytest.approx(share, abs=0.01)
 
 
 def test_split_of_a_problem_never_changes() -> None:
-    assert split_of("sum", (10, 10)) == "train"
-    assert split_of("sum", (15, 10)) == "validation"
-    assert split_of("sum", (17, 10)) == "test"
+    assert split_of("sum:10,10") == "train"
+    assert split_of("sum:15,10") == "validation"
+    assert split_of("sum:17,10") == "test"
 
 
 def test_a_story_lies_in_the_split_of_its_bare_computation() -> None:

@@ -5,7 +5,6 @@ the seed. So the splits are disjoint by construction: no rewording of a training
 addition told as a story lies in the same split as the bare addition.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from random import Random
 
@@ -13,22 +12,13 @@ from ringexp.domains.math_forms import FORMS, Numbers
 from ringexp.domains.math_kinds import LEVELS, SPACES, Space
 from ringexp.domains.math_steps import STYLES
 from ringexp.domains.math_wordings import NAMES, THINGS, WORDINGS
-from ringexp.errors import ConfigError
+from ringexp.domains.procedural import check_arguments, in_turn, shuffled, split_of
 from ringexp.records import Prompt
 from ringexp.seeds import generator
 
-SPLITS = ("train", "validation", "test")
 ENDINGS = ("So the answer is \\boxed{%s}.", "The answer is \\boxed{%s}.", "So we get \\boxed{%s}.")
-_TRAIN_PERCENT, _VALIDATION_PERCENT = 80, 8
 
-
-def split_of(form: str, numbers: Numbers) -> str:
-    """The split that a problem belongs to: 80 % train, 8 % validation, 12 % test, by a hash of what it computes."""
-    text = f"{form}:{','.join(map(str, numbers))}"
-    percent = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % 100
-    if percent < _TRAIN_PERCENT:
-        return "train"
-    return "validation" if percent < _TRAIN_PERCENT + _VALIDATION_PERCENT else "test"
+Problem = tuple[str, Numbers]
 
 
 def generate(
@@ -42,55 +32,23 @@ def generate(
         ConfigError: an unknown split, level or kind, or fewer problems than asked for.
     """
     names = list(SPACES) if kinds is None else list(kinds)
-    _check(count, split, levels, names)
-    cells = {(k, v): _cell(k, v, split, seed) for k in names for v in levels}
-    prompts: list[Prompt] = []
-    for i in range(count):
-        kind, level = names[i % len(names)], levels[i // len(names) % len(levels)]
-        drawn = next(cells[kind, level], None)
-        if drawn is None:
-            have = sum(p.kind == kind and p.level == level for p in prompts)
-            raise ConfigError(
-                f"math: kind {kind!r} level {level} has only {have} problems in split {split!r}, too few for "
-                f"{count} over {len(names)} kinds × {len(levels)} levels: ask for fewer, or add levels or kinds"
-            )
-        prompts.append(_prompt(kind, level, *drawn, generator(seed, "math/wording", split, i)))
-    return prompts
+    check_arguments("math", count, split, levels, names, LEVELS, tuple(SPACES))
+    return in_turn("math", _cell, _prompt, count, split, seed, levels, names)
 
 
-def _check(count: int, split: str, levels: Sequence[int], kinds: Sequence[str]) -> None:
-    """Refuse arguments that name nothing."""
-    if count < 0:
-        raise ConfigError(f"math: cannot generate {count} problems: ask for 0 or more")
-    if split not in SPLITS:
-        raise ConfigError(f"math: unknown split {split!r}: use one of {', '.join(SPLITS)}")
-    for label, values, known in (("level", levels, LEVELS), ("kind", kinds, tuple(SPACES))):
-        if not values:
-            raise ConfigError(f"math: no {label} given: use some of {', '.join(map(str, known))}")
-        if len(set(values)) < len(values):
-            raise ConfigError(f"math: a {label} is named twice in {list(values)}: name each once")
-        for value in values:
-            if value not in known:
-                raise ConfigError(f"math: unknown {label} {value!r}: use some of {', '.join(map(str, known))}")
+def _what(form: str, numbers: Numbers) -> str:
+    """What a problem computes, as its split is decided by."""
+    return f"{form}:{','.join(map(str, numbers))}"
 
 
-def _cell(kind: str, level: int, split: str, seed: int) -> Iterator[tuple[str, Numbers]]:
+def _cell(kind: str, level: int, split: str, seed: int) -> Iterator[Problem]:
     """The problems of one kind and level in one split, each once, in an order that the seed decides."""
     spaces = SPACES[kind][level]
-    for index in _shuffled(sum(map(len, spaces)), generator(seed, "math/problem", kind, level, split)):
+    for index in shuffled(sum(map(len, spaces)), generator(seed, "math/problem", kind, level, split)):
         space, place = _locate(spaces, index)
         numbers = space.at(place)
-        if space.fits(numbers) and split_of(space.form, numbers) == split:
+        if space.fits(numbers) and split_of(_what(space.form, numbers)) == split:
             yield space.form, numbers
-
-
-def _shuffled(size: int, random: Random) -> Iterator[int]:
-    """0 … size-1 in random order, drawn as they are asked for (Fisher-Yates over a sparse array)."""
-    moved: dict[int, int] = {}
-    for i in range(size):
-        j = random.randrange(i, size)
-        yield moved.get(j, j)
-        moved[j] = moved.pop(i, i)
 
 
 def _locate(spaces: Sequence[Space], index: int) -> tuple[Space, int]:
@@ -102,8 +60,9 @@ def _locate(spaces: Sequence[Space], index: int) -> tuple[Space, int]:
     raise IndexError(index)
 
 
-def _prompt(kind: str, level: int, form: str, numbers: Numbers, random: Random) -> Prompt:
+def _prompt(kind: str, level: int, problem: Problem, random: Random) -> Prompt:
     """The problem in one of its wordings, with a worked trace in one of its styles."""
+    form, numbers = problem
     how = FORMS[form]
     answer = how.answer(numbers)
     words = {"name": random.choice(NAMES), "thing": random.choice(THINGS)}
