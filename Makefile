@@ -8,12 +8,12 @@ LOCK := requirements/cpu.lock
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test check ui lock clean
+.PHONY: help setup sandbox demo test check ui lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(STAMP) ## make .venv from the lock (a few minutes, once)
+setup: $(STAMP) sandbox ## make .venv from the lock (a few minutes, once), install bubblewrap where it may
 
 # The CPU build of torch comes from where pip is configured to look, else from PyTorch's own CPU index.
 $(STAMP):
@@ -26,6 +26,17 @@ $(STAMP):
 	  $(BIN)/pip install -qq --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK); }
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-* && touch $@
+
+# Responses that are code are judged inside bubblewrap. Installing it needs root, or sudo that asks nothing.
+sandbox:
+	@command -v bwrap >/dev/null && exit 0; \
+	as_root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
+	  echo "installing bubblewrap, the sandbox of code rewards"; \
+	  { $$as_root apt-get update -qq && $$as_root apt-get install -y -qq --no-install-recommends bubblewrap; } >/dev/null 2>&1; \
+	fi; \
+	command -v bwrap >/dev/null || \
+	  echo "make: bubblewrap is missing, so runs with code will refuse to start: install it, e.g. sudo apt-get install bubblewrap" >&2
 
 demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 	@$(BIN)/ringexp experiment=ring_tiny

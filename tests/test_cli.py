@@ -62,9 +62,10 @@ def test_help_lists_every_group(tmp_path: Path) -> None:
     (["trainer.max_steps=1.5"], "trainer.max_steps"),
     (["schedule.stages.0.weights.math=0"], "schedule.stages[math].weights"),
     (["evaluation.k=[1,9]"], "evaluation.k=[1, 9]"),
-    (["+schedule.stages.0.weights.code=1.0"], "domain 'code' has no prompts"),
+    (["+schedule.stages.0.weights.law=1.0"], "domain 'law' has no prompts"),
     (["data=gsm8k"], "data.path=<value>"),
-    (["data=gsm8k", "data.path=nowhere.jsonl"], "data.path=nowhere.jsonl"),
+    (["data=gsm8k", "data.path=nowhere.jsonl"], "schedule=math_only"),
+    (["data=gsm8k", "data.path=nowhere.jsonl", "schedule=math_only"], "data.path=nowhere.jsonl"),
 ])  # fmt: skip
 def test_bad_input_is_one_line_and_status_2(tmp_path: Path, arguments: list[str], names: str) -> None:
     done = ringexp(tmp_path, f"paths.store={tmp_path}/store", *arguments)
@@ -85,7 +86,7 @@ def test_a_bad_row_is_named_and_the_mended_file_gets_past_it(tmp_path: Path, row
     file = tmp_path / "rows.jsonl"
     good = '{"question": "1+1?", "answer": "1+1=2\\n#### 2"}'
     file.write_text(f"{good}\n{row}\n")
-    arguments = ("data=gsm8k", f"data.path={file}", f"paths.store={tmp_path}/store")
+    arguments = ("data=gsm8k", "schedule=math_only", f"data.path={file}", f"paths.store={tmp_path}/store")
     done = ringexp(tmp_path, *arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

@@ -15,9 +15,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ringexp.config import resolvers
 from ringexp.config.schema import Config
 from ringexp.config.validate import typed, validate
 from ringexp.errors import ConfigError, RingexpError
+
+resolvers.register()
 
 PACKAGE = Path(__file__).parent
 OWN_TRACE = "HYDRA_FULL_ERROR" in os.environ

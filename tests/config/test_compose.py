@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ringexp.cli import conf_dir
 from ringexp.config.validate import typed, validate
+from ringexp.mixing.schedule import resolve_stages, stage_weights
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, count_parameters
 from ringexp.models.build import build_config
 
@@ -22,12 +23,19 @@ OPTIONS = sorted(
 )  # fmt: skip
 
 
+DOMAINS = ("math", "code", "science")
+
+
 def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
-    """The configuration of one option, with the data it asks for."""
+    """The configuration of one option, with the data it asks for and a schedule that these can serve."""
     config = composed(option)
+    extra = []
     if OmegaConf.is_missing(config.data, "path"):
-        config = composed(option, f"data.path={rows.parent if option == 'data=hub' else rows}")
-    return config
+        extra.append(f"data.path={rows.parent if option == 'data=hub' else rows}")
+    extra += [f"data.files.{domain}={rows}" for domain in config.data.get("files", {})]
+    if len(config.data.pools) == 1:
+        extra.append(f"schedule={next(iter(config.data.pools))}_only")
+    return composed(option, *extra) if extra else config
 
 
 def targets(node: Any) -> Iterator[str]:
@@ -62,9 +70,9 @@ def test_every_option_composes_validates_and_names_things_that_exist(
 
 @pytest.mark.parametrize("option", [o for o in OPTIONS if o.startswith("experiment=")])
 def test_every_experiment_can_be_shrunk(composed: Composed, rows: Path, option: str) -> None:
-    config = typed(composed(option, "debug=fast", *([f"data.path={rows}"] if option == "experiment=ring_lite" else [])))
+    config = typed(composed(option, "debug=fast", *(files(rows) if option == "experiment=ring_lite" else [])))
     validate(config)
-    assert (config.sft.max_steps, config.trainer.max_steps) == (20, 4)
+    assert (config.sft.max_steps, config.trainer.max_steps) == (20, 8)
 
 
 def test_the_help_page_is_ours(composed: Composed) -> None:
@@ -78,7 +86,7 @@ def test_a_typed_configuration_cannot_be_changed(composed: Composed) -> None:
 
 
 def test_ring_lite_is_the_papers(composed: Composed, rows: Path) -> None:
-    config = typed(composed("experiment=ring_lite", f"data.path={rows}"))
+    config = typed(composed("experiment=ring_lite", *files(rows)))
     rl = config.algorithm
     assert (rl.prompts_per_step, rl.group_size, rl.token_budget, rl.temperature) == (512, 16, 409_600, 1.0)
     assert (rl.optimizer["lr"], rl.balance_coef, rl.z_coef) == (3e-6, 1e-5, 1e-7)
@@ -88,11 +96,39 @@ def test_ring_lite_is_the_papers(composed: Composed, rows: Path) -> None:
     assert (sft.optimizer["lr"], sft.optimizer["weight_decay"], sft.batch_size) == (3e-4, 0.1, 256)
     assert (sft.epochs, sft.warmup_fraction) == (3, 0.01)
     assert (config.selection.rule["low"], config.selection.rule["high"]) == (0.3, 0.5)
-    assert config.data.max_prompt_tokens + config.schedule.stages[0].max_response_tokens == 24_576
+    limits = [config.data.max_prompt_tokens + stage.max_response_tokens for stage in config.schedule.stages]
+    assert limits == [24_576, 32_768]
+    assert config.sft.weights == {"math": 64.5, "code": 25.5, "science": 9.2}
+    first, second = (stage_weights(stage) for stage in config.schedule.stages)
+    assert first == {"math": 1.0}
+    assert second == pytest.approx({"code": 14_000 / 17_833, "science": 3_833 / 17_833})
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [
+    ("two_stage", [("math", {"math"}, 72), ("code_science", {"code", "science"}, 96)]),
+    ("joint", [("joint", {"math", "code", "science"}, 96)]),
+    ("math_only", [("math", {"math"}, 72)]),
+    ("reverse", [("code_science", {"code", "science"}, 72), ("math", {"math"}, 96)]),
+    ("three_stage", [("math", {"math"}, 72), ("code", {"code"}, 96), ("science", {"science"}, 96)]),
+])  # fmt: skip
+def test_schedules_are_what_their_names_say(
+    composed: Composed, schedule: str, expected: list[tuple[str, set[str], int]]
+) -> None:
+    config = typed(composed(f"schedule={schedule}"))
+    validate(config)
+    stages = resolve_stages(config.schedule, config.trainer.max_steps)
+    assert [(s.name, set(s.weights), s.max_response_tokens) for s in stages] == expected
+    assert sum(s.steps for s in stages) == config.trainer.max_steps
+    maths = sum(s.steps * s.weights.get("math", 0) for s in stages) / config.trainer.max_steps
+    assert maths == pytest.approx({"joint": 73_000 / 90_833, "math_only": 1.0}.get(schedule, 0.5), abs=0.02)
+
+
+def files(rows: Path) -> list[str]:
+    return [f"data.files.{domain}={rows}" for domain in DOMAINS]
 
 
 def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:
-    config = typed(composed("experiment=ring_lite", f"data.path={rows}"))
+    config = typed(composed("experiment=ring_lite", *files(rows)))
     architecture = build_config(config.model, config.model.tokenizer.vocab_size, 1)
     with torch.device("meta"):
         model = BailingMoeForCausalLM(architecture)

@@ -42,10 +42,21 @@ REFUSED = [  # overrides, error, what its one line names
     (["schedule.stages.0.max_response_tokens=0"], ConfigError, "schedule.stages[math].max_response_tokens=0"),
     ([TWO % "a"], ConfigError, "share a name"),
     ([STAGE % ", nosuch: 1"], OmegaConfBaseException, "nosuch"),
-    (["schedule.stages=[{name: a}]"], OmegaConfBaseException, "weights"),
+    (["schedule.stages=[{name: a}]"], ConfigError, "give weights, or domains and coordinates"),
+    (["schedule.stages=[{name: a, domains: [math]}]"], ConfigError, "give weights, or domains and coordinates"),
+    (["schedule.stages=[{name: a, domains: [math, code], coordinates: []}]"], ConfigError, "take 1 coordinates"),
+    (["schedule.stages=[{name: a, domains: [math, math], coordinates: [0]}]"], ConfigError, "named twice"),
+    (["schedule.stages=[{name: a, domains: [math, code], coordinates: [1.5]}]"], ConfigError, "between 0 and 1"),
+    (["+schedule.stages.0.coordinates=[0.5]"], ConfigError, "set one of them to null"),
+    (["schedule.stages=[{name: a, domains: [math, law], coordinates: [0.5]}]"], ConfigError, "domain 'law'"),
+    (["~sft.weights.science"], ConfigError, "no weight for domain 'science'"),
+    (["sft.weights={math: 1, code: 1, science: -1}"], ConfigError, "sft.weights="),
+    (["sft.weights={math: 0, code: 0, science: 0}"], ConfigError, "sft.weights="),
+    (["+data.pools.mean={_target_: any}"], ConfigError, "cannot be called 'mean'"),
     ([TWO % "b", "trainer.max_steps=1"], ConfigError, "trainer.max_steps=1"),
-    (["+schedule.stages.0.weights.code=0.5"], ConfigError, "domain 'code' has no prompts"),
-    (["+data.pools.code={_target_: any}"], ConfigError, "no verifier for domain 'code'"),
+    (["+schedule.stages.0.weights.law=0.5"], ConfigError, "domain 'law' has no prompts"),
+    (["+data.pools.law={_target_: any}", "sft.weights=null"], ConfigError, "no verifier for domain 'law'"),
+    (["+data.pools.law={_target_: any}"], ConfigError, "no weight for domain 'law'"),
     (["evaluation.k=[1,9]"], ConfigError, "evaluation.k=[1, 9]"),
     (["evaluation.k=[0]"], ConfigError, "evaluation.k=[0]"),
     (["evaluation.k=[]"], ConfigError, "evaluation.k=[]"),
@@ -54,9 +65,13 @@ REFUSED = [  # overrides, error, what its one line names
     (["data=gsm8k"], ConfigError, "data.path=<value>"),
     (["data=jsonl"], ConfigError, "data.path=<value>"),
     (["data=hub"], ConfigError, "data.path=<value>"),
-    (["experiment=ring_lite"], ConfigError, "data.path=<value>"),
-    (["data=gsm8k", "data.path=/nonexistent/rows.jsonl"], DataError, "data.path=/nonexistent/rows.jsonl: no such file"),
-    (["data=jsonl", "data.path=/tmp"], DataError, "data.path=/tmp: no such file"),
+    (["experiment=ring_lite"], ConfigError, "data.files.code=<value>"),
+    (["data=domains", *(f"data.files.{d}=/nonexistent" for d in ("math", "code", "science"))], DataError,
+     "data.files.math=/nonexistent: no such file"),
+    (["data=gsm8k", "data.path=/nonexistent/rows.jsonl", "schedule=math_only"], DataError,
+     "data.path=/nonexistent/rows.jsonl: no such file"),
+    (["data=gsm8k", "data.path=/nonexistent/rows.jsonl"], ConfigError, "schedule=math_only"),
+    (["data=jsonl", "data.path=/tmp", "schedule=math_only"], DataError, "data.path=/tmp: no such file"),
 ]  # fmt: skip
 
 
@@ -87,4 +102,6 @@ def test_what_must_be_positive_is_checked(composed: Composed, key: str, value: i
 
 def test_the_defaults_are_accepted(composed: Composed) -> None:
     check(composed)
+    check(composed, "schedule.stages=[{name: a, domains: [math, code, science], coordinates: [0.2, 1]}]")
+    check(composed, "sft.weights=null")
     check(composed, "sft.max_steps=null", "sft.epochs=1", "algorithm.token_budget=null", "evaluation.k=[4,1,2]")

@@ -9,8 +9,8 @@ from math import prod
 import pytest
 
 from ringexp.domains.math import generate
-from ringexp.domains.math_kinds import LEVELS, SPACES
-from ringexp.domains.math_wordings import WORDINGS
+from ringexp.domains.math.kinds import LEVELS, SPACES
+from ringexp.domains.math.wordings import WORDINGS
 from ringexp.domains.procedural import SPLITS, split_of
 from ringexp.errors import ConfigError
 from ringexp.records import Outcome, Prompt

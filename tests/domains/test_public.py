@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from ringexp.domains.adapters import gsm8k, records
+from ringexp.code_tests import CodeTests
+from ringexp.domains.adapters import gsm8k, humaneval, records
 from ringexp.domains.public import load_hub, load_jsonl
 from ringexp.errors import ConfigError, DataError
 from ringexp.records import Outcome
 from ringexp.rewards.math import MathVerifier
 
 GSM8K = Path(__file__).resolve().parents[3] / "shared" / "data" / "gsm8k_train_2000.jsonl"
+HUMANEVAL = GSM8K.with_name("humaneval_first60.jsonl")
 needs_gsm8k = pytest.mark.skipif(not GSM8K.is_file(), reason="no ../shared/data/gsm8k_train_2000.jsonl beside the repo")
 
 
@@ -78,6 +80,54 @@ def test_gsm8k_row_without_final_answer_is_named(tmp_path: Path, answer: str) ->
         load_jsonl(path, "gsm8k")
 
 
+def function_row(**more: Any) -> dict[str, Any]:
+    prompt = '\n\ndef halve(x):\n    """Half of x."""\n'
+    return {
+        "prompt": prompt,
+        "entry_point": "halve",
+        "test": "\ndef check(candidate):\n    assert candidate(4) == 2\n",
+        **more,
+    }
+
+
+def test_humaneval_adapter_keeps_code_as_it_stands() -> None:
+    solution = "    return x / 2\n"
+    fields = humaneval(function_row(task_id="HumanEval/0", canonical_solution=solution))
+    row = function_row()
+    assert CodeTests.from_json(fields.answer) == CodeTests("halve", row["prompt"], row["test"])
+    assert fields.question.startswith("Complete this Python function.")
+    assert fields.question.endswith('```python\n\n\ndef halve(x):\n    """Half of x."""\n```')
+    assert fields.trace == '```python\n\n\ndef halve(x):\n    """Half of x."""\n    return x / 2\n```'
+    assert humaneval(function_row()).trace is None
+    quoting = function_row(prompt="def halve(x):\n    '''\n    ```\n    '''\n")
+    assert humaneval(quoting).question.endswith("\n````")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": "def halve(x:\n"}, "field \"prompt\": not Python: '(' was never closed"),
+        ({"prompt": "def third(x):\n    pass\n"}, 'field "prompt": does not define the function halve'),
+        ({"prompt": 3}, 'field "prompt": expected text, found int'),
+        ({"test": "assert True"}, 'field "test": does not define check(candidate)'),
+        ({"test": " \n"}, 'field "test": empty'),
+        ({"entry_point": "a b"}, "field \"entry_point\": 'a b' is not a Python name"),
+        ({"canonical_solution": "  return x"}, 'field "canonical_solution": not Python: unindent'),
+    ],
+)
+def test_a_humaneval_row_that_does_not_fit_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    path = write(tmp_path / "x.jsonl", [function_row(), function_row(**changes)])
+    with pytest.raises(DataError, match=re.escape(f"{path}, line 2: {message}")):
+        load_jsonl(path, "humaneval", domain="code")
+
+
+@pytest.mark.skipif(not HUMANEVAL.is_file(), reason="no ../shared/data/humaneval_first60.jsonl beside the repo")
+def test_humaneval_rows_load_whole() -> None:
+    pool, report = load_jsonl(HUMANEVAL, "humaneval", domain="code")
+    assert (report.read, report.dropped, sum(report.kept.values())) == (60, {}, 60)
+    assert all(p.trace and p.domain == "code" for p in (*pool.train, *pool.validation, *pool.test))
+
+
 def test_bytes_that_are_no_text_missing_and_empty_files(tmp_path: Path) -> None:
     binary = tmp_path / "b.jsonl"
     binary.write_bytes(b'{"question":"q","answer":"1"}\n\xff\xfe\n')
@@ -91,7 +141,7 @@ def test_bytes_that_are_no_text_missing_and_empty_files(tmp_path: Path) -> None:
 
 def test_impossible_arguments_name_their_key(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", [row(0)])
-    with pytest.raises(ConfigError, match=r"unknown data.adapter 'csv': use one of gsm8k, records"):
+    with pytest.raises(ConfigError, match=r"unknown data.adapter 'csv': use one of gsm8k, humaneval, records"):
         load_jsonl(path, "csv")
     for fractions in ([0.5, 0.5], [0.9, 0.2, -0.1], [0.5, 0.2, 0.2]):
         with pytest.raises(ConfigError, match=r"data\.fractions"):

@@ -60,3 +60,13 @@ def test_stages_follow_each_other() -> None:
         Stage("math", {"math": 1.0}, 30, 0, 64),
         Stage("code", {"code": 0.7, "science": 0.3}, 10, 30, 96),
     ]
+
+
+def test_coordinates_become_weights() -> None:
+    config = ScheduleConfig("searched", [
+        StageConfig("a", domains=["math", "code", "science"], coordinates=[0.25, 0.5], max_response_tokens=8),
+        StageConfig("b", domains=["science"], coordinates=[], max_response_tokens=8),
+    ])  # fmt: skip
+    first, second = resolve_stages(config, 2)
+    assert first.weights == pytest.approx({"math": 0.5, "code": 0.25, "science": 0.25})
+    assert second.weights == {"science": 1.0}

@@ -3,13 +3,16 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipelines import Store, ringexp, ringexp_killed
 
 from ringexp.tracking.names import describe
 
-STAGES = {"sft", "select", "evaluate-sft", "rl-math", "evaluate-rl-math"}
+RL = ("rl-math", "rl-code_science")
+STAGES = {"sft", "select", "evaluate-sft", *RL, *(f"evaluate-{stage}" for stage in RL)}
+DOMAINS = ("code", "math", "science")
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +20,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("first")
     done = ringexp(f"paths.store={folder}", "seed=3")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "pass@1 after rl-math" in done.stdout
+    assert all(row in done.stdout for row in ("sft", *RL, *DOMAINS))
     return Store(folder)
 
 
@@ -34,22 +37,20 @@ def test_every_stage_is_recorded(first: Store) -> None:
 
 def test_one_increasing_step_axis(first: Store) -> None:
     assert [step for step, _ in first.history(first.stage("sft"), "train/loss")] == list(range(1, 21))
-    assert [step for step, _ in first.history(first.stage("rl-math"), "reward/mean")] == list(range(21, 25))
-    assert [step for step, _ in first.history(first.pipeline, "train/loss")] == list(range(1, 25))
+    assert [step for step, _ in first.history(first.stage(RL[0]), "reward/mean")] == list(range(21, 25))
+    assert [step for step, _ in first.history(first.stage(RL[1]), "reward/mean")] == list(range(25, 29))
+    assert [step for step, _ in first.history(first.pipeline, "train/loss")] == list(range(1, 29))
 
 
 def test_final_metrics_are_the_evaluations(first: Store) -> None:
-    for checkpoint, stage in (("sft", "evaluate-sft"), ("rl", "evaluate-rl-math")):
-        for domain in ("math", "mean"):
+    for checkpoint, stage in (("sft", "evaluate-sft"), ("rl", f"evaluate-{RL[1]}")):
+        for domain in (*DOMAINS, "mean"):
             final = first.pipeline.data.metrics[f"final/{checkpoint}/{domain}/pass_at_1"]
             assert final == first.stage(stage).data.metrics[f"eval/{domain}/pass_at_1"]
 
 
 def test_selection_is_a_query_over_registered_checkpoints(first: Store) -> None:
-    sft = first.stage("sft")
-    models = first.client.search_logged_models(
-        [sft.info.experiment_id], filter_string=f"source_run_id = '{sft.info.run_id}'"
-    )
+    models = _models(first)
     assert sorted(int(m.params["step"]) for m in models) == [5, 10, 15, 20]
     by_step = {int(m.params["step"]): {x.key: x.value for x in m.metrics} for m in models}
     centre = 0.5 * sum(_band(first))
@@ -69,13 +70,15 @@ def _band(store: Store) -> tuple[float, float]:
 
 
 def test_engine_agrees_with_trainer_in_every_step(first: Store) -> None:
-    history = first.history(first.stage("rl-math"), "mismatch/p999_logprob")
-    assert len(history) == 4
-    assert max(value for _, value in history) <= 1e-4
+    for stage in RL:
+        history = first.history(first.stage(stage), "mismatch/p999_logprob")
+        assert len(history) == 4
+        assert max(value for _, value in history) <= 1e-4
 
 
-def test_the_budget_is_kept(first: Store) -> None:
-    rl = first.stage("rl-math")
+@pytest.mark.parametrize("stage", RL)
+def test_the_budget_is_kept(first: Store, stage: str) -> None:
+    rl = first.stage(stage)
     for (_, tokens), (_, fill) in zip(
         first.history(rl, "budget/tokens"), first.history(rl, "budget/fill"), strict=True
     ):
@@ -83,24 +86,47 @@ def test_the_budget_is_kept(first: Store) -> None:
         assert fill == pytest.approx(tokens / 400)
 
 
+def test_each_stage_mixes_its_own_domains_under_its_own_limit(first: Store) -> None:
+    """Four prompts a step: stage 2 wants 3.14 of code and 0.86 of science; its responses may be a third longer."""
+    maths, mixed = (first.stage(stage) for stage in RL)
+    assert [value for _, value in first.history(maths, "mixture/realised/math")] == [1.0] * 4
+    assert "mixture/realised/code" not in maths.data.metrics
+    for domain, weight in (("code", 14_000 / 17_833), ("science", 3_833 / 17_833)):
+        assert [value for _, value in first.history(mixed, f"mixture/target/{domain}")] == pytest.approx([weight] * 4)
+        assert all(abs(4 * value - 4 * weight) < 1 for _, value in first.history(mixed, f"mixture/realised/{domain}"))
+    assert [max(value for _, value in first.history(run, "length/max")) for run in (maths, mixed)] == [72, 96]
+
+
+def test_every_domain_is_measured_by_itself(first: Store) -> None:
+    mixed, sft, evaluated = first.stage(RL[1]), first.stage("sft"), first.stage("evaluate-sft")
+    for name in ("reward", "length", "entropy/rollout", "group/zero_variance", "outcome/correct"):
+        assert {f"{name}/code", f"{name}/science"} <= mixed.data.metrics.keys()
+    for domain in DOMAINS:
+        assert f"entropy/rollout/{domain}" in {m.key for model in _models(first) for m in model.metrics}
+        assert {f"eval/{domain}/pass_at_1", f"eval/{domain}/outcome/unparsable"} <= evaluated.data.metrics.keys()
+    assert sft.data.metrics.keys().isdisjoint({"reward/mean"})
+
+
+def _models(store: Store) -> list[Any]:
+    sft = store.stage("sft")
+    experiments = [sft.info.experiment_id]
+    return list(store.client.search_logged_models(experiments, filter_string=f"source_run_id = '{sft.info.run_id}'"))
+
+
 def test_sample_table_and_summary(first: Store) -> None:
     tables = first.stage("evaluate-sft").data.tags["mlflow.loggedArtifacts"]
     assert "samples.json" in tables
+    for stage, steps in zip(RL, ((22, 24), (26, 28)), strict=True):
+        files = first.client.list_artifacts(first.stage(stage).info.run_id, "samples")
+        assert [file.path for file in files] == [f"samples/step_{step:06d}.json" for step in steps]
     summary = first.summary()
     assert summary["evaluations"][-1]["pass_at_1"]["mean"] == first.pipeline.data.metrics["final/rl/mean/pass_at_1"]
-
-
-def test_same_seed_repeats_bitwise(first: Store, tmp_path: Path) -> None:
-    """Another store, another process: every history but times, speeds and system metrics is equal to the last bit."""
-    done = ringexp(f"paths.store={tmp_path}", "seed=3")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert Store(tmp_path).histories() == first.histories()
 
 
 def test_killed_in_sft_and_in_rl_continues_as_if_it_had_not_been(first: Store, tmp_path: Path) -> None:
     overrides = (f"paths.store={tmp_path}", "seed=3")
     ringexp_killed(*overrides, when=(tmp_path, "*/sft-*/step-000010"))
-    ringexp_killed(*overrides, when=(tmp_path, "*/rl-math-*/step-000002"))
+    ringexp_killed(*overrides, when=(tmp_path, "*/rl-code_science-*/step-000002"))
     done = ringexp(*overrides)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "continuing" in done.stderr
@@ -120,7 +146,7 @@ def test_finished_run_is_shown_not_repeated(first: Store) -> None:
     before = len(first.runs)
     done = ringexp(f"paths.store={first.folder}", "seed=3")
     assert done.returncode == 0
-    assert "pass@1 after rl-math" in done.stdout
+    assert all(row in done.stdout for row in ("sft", *RL, *DOMAINS))
     assert len(Store(first.folder).runs) == before
 
 
@@ -160,7 +186,11 @@ def test_terminated_run_is_killed_not_running(tmp_path: Path) -> None:
     assert {run.info.status for run in Store(tmp_path).runs} == {"KILLED"}
 
 
-def test_jobs_of_a_multirun_equal_the_same_runs_alone(first: Store, tmp_path: Path) -> None:
+def test_a_seed_repeats_bitwise_also_as_a_job_of_a_multirun(first: Store, tmp_path: Path) -> None:
+    """Another store and process, an engine that served another seed before: every history is equal to the last bit.
+
+    Times, speeds and system metrics are left out.
+    """
     done = ringexp("-m", f"paths.store={tmp_path}", "seed=2,3")
     assert done.returncode == 0, done.stderr[-3000:]
     store = Store(tmp_path)

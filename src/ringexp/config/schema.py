@@ -32,30 +32,41 @@ class ModelConfig:
 
 @dataclass
 class DataConfig:
-    """`pools` maps a domain to what builds its pool; rows longer than the limits are left out and counted."""
+    """`pools` maps a domain to what builds its pool; rows longer than the limits are left out and counted.
+
+    `max_response_tokens` limits responses in the schedules' first stage, `raised_response_tokens` in later ones.
+    """
 
     name: str = MISSING
     path: str | None = None
+    files: dict[str, str] = field(default_factory=dict)
     max_prompt_tokens: int = 128
     max_trace_tokens: int = 128
+    max_response_tokens: int = 128
+    raised_response_tokens: int = 128
     pools: dict[str, Component] = MISSING
 
 
 @dataclass
 class ProbeConfig:
-    """What is measured of every SFT checkpoint: prompts of the training pool, samples of each, validation traces."""
+    """What is measured of every SFT checkpoint: training and validation prompts, divided evenly over the domains."""
 
     prompts: int = 128
     samples: int = 2
     validation: int = 200
+    max_response_tokens: int = 128
 
 
 @dataclass
 class SFTConfig:
-    """Supervised fine-tuning on teacher traces; `batch_size` in documents, one of `max_steps`, `epochs` given."""
+    """Supervised fine-tuning on teacher traces; `batch_size` in documents, one of `max_steps`, `epochs` given.
+
+    `weights` mixes the domains by documents (normalised over those that have traces); null: by the sizes of the pools.
+    """
 
     module: Component = MISSING
     optimizer: Component = MISSING
+    weights: dict[str, float] | None = None
     batch_size: int = 64
     max_steps: int | None = None
     epochs: int | None = None
@@ -71,10 +82,16 @@ class SFTConfig:
 
 @dataclass
 class StageConfig:
-    """One RL stage: domain weights (normalised), its share of the RL steps, its length limit in response tokens."""
+    """One RL stage: its domain weights, its share of the RL steps, its length limit in response tokens.
+
+    The weights are given either as they are (`weights`, normalised) or as `domains` and one coordinate in [0, 1] fewer
+    (`coordinates`, see mixing.simplex): the form for a search.
+    """
 
     name: str = MISSING
-    weights: dict[str, float] = MISSING
+    weights: dict[str, float] | None = None
+    domains: list[str] | None = None
+    coordinates: list[float] | None = None
     share: float = 1.0
     max_response_tokens: int = 128
 
@@ -135,7 +152,7 @@ class SelectionConfig:
 
 @dataclass
 class EvaluationConfig:
-    """Held-out evaluation: prompts per domain, samples of each, k of pass@k."""
+    """Held-out evaluation: prompts per domain, samples of each, k of pass@k, rows per domain of the sample table."""
 
     split: str = "test"
     prompts: int = 400
@@ -143,17 +160,20 @@ class EvaluationConfig:
     temperature: float = 1.0
     max_response_tokens: int = 128
     k: list[int] = field(default_factory=lambda: [1, 4])
-    table_rows: int = 64
+    table_rows: int = 32
 
 
 @dataclass
 class TrainerConfig:
-    """`max_steps` RL steps over all stages, checkpoints every `checkpoint_every` of them, torch threads per process."""
+    """`max_steps` RL steps over all stages; checkpoints and tables of samples (`table_rows` per domain) every
+    `checkpoint_every` of them; torch threads per process.
+    """
 
     name: str = MISSING
     lightning: Component = MISSING
     max_steps: int = MISSING
     checkpoint_every: int = 10
+    table_rows: int = 16
     checkpointing: Component = MISSING
     callbacks: dict[str, Component] = field(default_factory=dict)
     threads: int = 2

@@ -1,12 +1,13 @@
 """Checks of a composed configuration, each with one clear line that names the key and the mend."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from ringexp.config.schema import Config
+from ringexp.config.schema import Config, StageConfig
 from ringexp.errors import ConfigError, DataError
 
 
@@ -47,8 +48,7 @@ def validate(config: Config) -> None:
         raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
-    if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl") and not _is_file(config.data.path):
-        raise DataError(f"data.path={config.data.path}: no such file")
+    _files(config)
     k = config.evaluation.k
     if not k or max(k) > config.evaluation.samples or min(k) < 1:
         raise ConfigError(
@@ -57,17 +57,25 @@ def validate(config: Config) -> None:
         )
 
 
-def _is_file(path: str) -> bool:
-    return Path(path).is_file()
+def _files(config: Config) -> None:
+    """The files that the data are read from are there."""
+    named = {f"data.files.{domain}": path for domain, path in config.data.files.items()}
+    if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl", "humaneval"):
+        named["data.path"] = config.data.path
+    for key, path in named.items():
+        if not Path(path).is_file():
+            raise DataError(f"{key}={path}: no such file")
 
 
 POSITIVE = (
-    "data.max_prompt_tokens", "data.max_trace_tokens", "algorithm.prompts_per_step", "algorithm.group_size",
+    "data.max_prompt_tokens", "data.max_trace_tokens", "data.max_response_tokens", "data.raised_response_tokens",
+    "algorithm.prompts_per_step", "algorithm.group_size",
     "algorithm.token_budget", "algorithm.temperature", "algorithm.max_grad_norm", "algorithm.micro_batch_tokens",
     "trainer.max_steps", "trainer.checkpoint_every", "trainer.threads", "sft.batch_size", "sft.max_steps", "sft.epochs",
     "sft.checkpoint_every", "sft.max_grad_norm", "sft.micro_batch_tokens", "sft.probe.prompts", "sft.probe.samples",
-    "sft.probe.validation", "evaluation.prompts", "evaluation.samples", "evaluation.temperature",
-    "evaluation.max_response_tokens", "rollout.tolerance",
+    "sft.probe.validation", "sft.probe.max_response_tokens", "trainer.table_rows", "evaluation.prompts",
+    "evaluation.samples", "evaluation.temperature",
+    "evaluation.max_response_tokens", "evaluation.table_rows", "rollout.tolerance",
 )  # fmt: skip
 
 
@@ -90,6 +98,12 @@ def _names(config: Config) -> None:
     for key, name in named:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")
+    for domain in config.data.pools:
+        if domain in RESERVED:
+            raise ConfigError(f"data.pools: a domain cannot be called {domain!r}; that word is part of metric names")
+
+
+RESERVED = ("mean", "max", "truncated", "outcome")
 
 
 def _sft(config: Config) -> None:
@@ -97,6 +111,19 @@ def _sft(config: Config) -> None:
         raise ConfigError("sft.max_steps and sft.epochs: give exactly one of them (the other is null)")
     if not 0 <= config.sft.warmup_fraction <= 1:
         raise ConfigError(f"sft.warmup_fraction={config.sft.warmup_fraction}: must lie between 0 and 1")
+    if config.sft.weights is None:
+        return
+    for domain in config.data.pools:
+        if domain not in config.sft.weights:
+            raise ConfigError(f"sft.weights: no weight for domain {domain!r} of data.pools; give one, 0 leaves it out")
+    _weights("sft.weights", {domain: config.sft.weights[domain] for domain in config.data.pools})
+
+
+def _weights(key: str, weights: Mapping[str, float]) -> None:
+    if any(not weight >= 0 for weight in weights.values()):
+        raise ConfigError(f"{key}={dict(weights)}: no weight may be negative")
+    if not 0 < sum(weights.values()) < float("inf"):
+        raise ConfigError(f"{key}={dict(weights)}: the weights sum to {sum(weights.values()):g}; give one domain more")
 
 
 def _stages(config: Config) -> None:
@@ -108,16 +135,31 @@ def _stages(config: Config) -> None:
         raise ConfigError(f"schedule.stages: two stages share a name in {names}")
     for stage in stages:
         where = f"schedule.stages[{stage.name}]"
-        if any(weight < 0 for weight in stage.weights.values()):
-            raise ConfigError(f"{where}.weights={dict(stage.weights)}: no weight may be negative")
-        if not sum(stage.weights.values()) > 0:
-            raise ConfigError(f"{where}.weights={dict(stage.weights)}: the weights sum to 0; give one domain more")
+        _mixture(where, stage)
         if not stage.share > 0:
             raise ConfigError(f"{where}.share={stage.share}: must be greater than 0")
         if stage.max_response_tokens < 1:
             raise ConfigError(f"{where}.max_response_tokens={stage.max_response_tokens}: must be at least 1")
     if len(stages) > config.trainer.max_steps:
         raise ConfigError(f"trainer.max_steps={config.trainer.max_steps}: fewer steps than schedule.stages")
+
+
+def _mixture(where: str, stage: StageConfig) -> None:
+    """Weights, or domains and coordinates."""
+    if stage.weights is not None:
+        if stage.coordinates is not None:
+            raise ConfigError(f"{where}: weights and coordinates are both given; set one of them to null")
+        _weights(f"{where}.weights", stage.weights)
+        return
+    if not stage.domains or stage.coordinates is None:
+        raise ConfigError(f"{where}: give weights, or domains and coordinates")
+    if len(set(stage.domains)) < len(stage.domains):
+        raise ConfigError(f"{where}.domains={list(stage.domains)}: a domain is named twice")
+    if len(stage.coordinates) != len(stage.domains) - 1:
+        raise ConfigError(f"{where}.coordinates={list(stage.coordinates)}: {len(stage.domains)} domains take "
+                          f"{len(stage.domains) - 1} coordinates")
+    if any(not 0 <= u <= 1 for u in stage.coordinates):
+        raise ConfigError(f"{where}.coordinates={list(stage.coordinates)}: each must lie between 0 and 1")
 
 
 def _selection(config: Config) -> None:
@@ -132,11 +174,11 @@ def _selection(config: Config) -> None:
 def _domains(config: Config) -> None:
     pools, verifiers = set(config.data.pools), set(config.rewards.verifiers)
     for stage in config.schedule.stages:
-        for domain in stage.weights:
+        for domain in stage.weights if stage.weights is not None else stage.domains or ():
             if domain not in pools:
                 raise ConfigError(
-                    f"schedule.stages[{stage.name}].weights: domain {domain!r} has no prompts; data.pools has "
-                    f"{', '.join(sorted(pools))}"
+                    f"schedule.stages[{stage.name}]: domain {domain!r} has no prompts; data.pools has "
+                    f"{', '.join(sorted(pools))}. Choose a schedule over these, e.g. schedule=math_only, or add a pool"
                 )
     for domain in sorted(pools - verifiers):
         raise ConfigError(

@@ -1,12 +1,17 @@
 """Adapters: pure functions from one row of a published dataset to the fields of a prompt."""
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ringexp.code_tests import CodeTests
 from ringexp.errors import DataError
 
+_COMPLETE = (
+    "Complete this Python function. Give the whole program, imports and helpers included, in one ```python block."
+)
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -79,5 +84,48 @@ def records(row: Mapping[str, Any]) -> Fields:
     )
 
 
-ADAPTERS: Mapping[str, Adapter] = {"gsm8k": gsm8k, "records": records}
+def humaneval(row: Mapping[str, Any]) -> Fields:
+    """HumanEval: `prompt` begins a program, `test` defines `check(candidate)`, `entry_point` names the function.
+
+    The optional `canonical_solution` continues the prompt and gives the trace. Code is kept as it stands.
+    """
+    prompt, test, entry_point = _code(row, "prompt"), _code(row, "test"), _text(row, "entry_point")
+    if not entry_point.isidentifier():
+        raise FieldError("entry_point", f"{entry_point!r} is not a Python name")
+    if entry_point not in _functions("prompt", prompt):
+        raise FieldError("prompt", f"does not define the function {entry_point}")
+    if "check" not in _functions("test", test):
+        raise FieldError("test", "does not define check(candidate)")
+    trace = None
+    if row.get("canonical_solution") is not None:
+        program = prompt + _code(row, "canonical_solution")
+        _functions("canonical_solution", program)
+        trace = _fenced(program)
+    answer = CodeTests(entry_point, setup=prompt, test=test).to_json()
+    return Fields(f"{_COMPLETE}\n\n{_fenced(prompt)}", answer, trace)
+
+
+def _code(row: Mapping[str, Any], name: str) -> str:
+    """The code under `name` with its white space, after the checks that any text has."""
+    _text(row, name)
+    return str(row[name])
+
+
+def _functions(name: str, code: str) -> list[str]:
+    """The names of the functions that a program defines at its top level."""
+    try:
+        program = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise FieldError(name, f"not Python: {error}") from error
+    return [node.name for node in program.body if isinstance(node, ast.FunctionDef)]
+
+
+def _fenced(code: str) -> str:
+    """A Python block that the code's own backticks cannot close."""
+    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}python\n{code.rstrip()}\n{fence}"
+
+
+ADAPTERS: Mapping[str, Adapter] = {"gsm8k": gsm8k, "humaneval": humaneval, "records": records}
 """Adapters by name, as the configuration names them under `data.adapter`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ringexp.domains import math
+from ringexp.domains import code, math, science
 from ringexp.errors import ConfigError
 from ringexp.records import Prompt
 
@@ -18,7 +18,7 @@ SUFFIX: Mapping[str, str] = {"math": _BOXED, "science": _BOXED}
 
 Generator = Callable[..., list[Prompt]]
 
-GENERATORS: Mapping[str, Generator] = {"math": math.generate}
+GENERATORS: Mapping[str, Generator] = {"math": math.generate, "code": code.generate, "science": science.generate}
 """Built-in problems by domain: `(count, split, seed, **options) -> list[Prompt]`."""
 
 
@@ -55,7 +55,7 @@ def prompt_text(prompt: Prompt) -> str:
 
 
 def synthetic_pool(domain: str, train: int, validation: int, test: int, seed: int, **options: Any) -> Pool:
-    """A pool of built-in problems; `options` go to the domain's generator (for math: `levels`, `kinds`).
+    """A pool of built-in problems; `options` go to the domain's generator (`levels`, `kinds`).
 
     Raises:
         ConfigError: no generator for the domain, or one that cannot give that many problems.

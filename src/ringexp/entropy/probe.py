@@ -25,7 +25,7 @@ from ringexp.tracking.run import Record
 from ringexp.training.checkpoint import prune, save_checkpoint, step_of
 
 CHECKED = 64
-"""Samples of each checkpoint on which engine and trainer are compared."""
+"""Samples of each checkpoint on which engine and trainer are compared, spread over all domains."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ class ProbeSet:
 
     @classmethod
     def draw(
-        cls, train: Sequence[Prompt], validation: Sequence[Prompt], config: ProbeConfig, sampling: Sampling, seed: int
+        cls, train: Sequence[Sequence[Prompt]], validation: Sequence[Sequence[Prompt]], config: ProbeConfig,
+        sampling: Sampling, seed: int,
     ) -> "ProbeSet":
-        """A seeded choice of training prompts; the first validation prompts."""
-        chosen = seeds.generator(seed, "probe").sample(list(train), min(config.prompts, len(train)))
-        return cls(chosen, list(validation[: config.validation]), config.samples, sampling, seed)
+        """A seeded choice of every domain's training prompts, its first validation prompts; alike for all domains."""
+        count, held_out = (-(-total // len(train)) for total in (config.prompts, config.validation))
+        random = seeds.generator(seed, "probe")
+        chosen = [p for pool in train for p in random.sample(list(pool), min(count, len(pool)))]
+        return cls(chosen, [p for pool in validation for p in pool[:held_out]], config.samples, sampling, seed)
 
 
 class CheckpointProbe(Callback):  # type: ignore[misc]
@@ -95,7 +98,8 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
 
     def check(self, model: BailingMoeForCausalLM, own: Sequence[Rollout], step: int) -> None:
         """The samples that decide the selection came from these weights. Raises EngineMismatchError."""
-        found = agreement_on(model, own[:CHECKED], self.probe.sampling.temperature, self.rollout.near_tie)
+        checked = own[:: -(-len(own) // CHECKED)]
+        found = agreement_on(model, checked, self.probe.sampling.temperature, self.rollout.near_tie)
         require_match(found["mismatch/p999_logprob"], found["mismatch/max_logprob"], self.rollout.tolerance, step)
 
     def measure(self, model: BailingMoeForCausalLM, step: int) -> dict[str, float]:

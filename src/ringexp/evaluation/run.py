@@ -63,18 +63,25 @@ def outcome_shares(groups: Sequence[Group]) -> dict[str, float]:
     return {str(outcome): counts[outcome] / counts.total() for outcome in Outcome}
 
 
-def evaluation_metrics(groups: Sequence[Group], k: Sequence[int]) -> dict[str, float]:
-    """`eval/…` metrics: per domain pass@k, standard error, length; their mean over domains; outcomes."""
-    metrics: dict[str, float] = {}
-    by_domain: dict[str, list[Group]] = {}
+def by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """The groups of each domain, in order."""
+    found: dict[str, list[Group]] = {}
     for group in groups:
-        by_domain.setdefault(group.prompt.domain, []).append(group)
-    for domain, own in sorted(by_domain.items()):
+        found.setdefault(group.prompt.domain, []).append(group)
+    return found
+
+
+def evaluation_metrics(groups: Sequence[Group], k: Sequence[int]) -> dict[str, float]:
+    """`eval/…` metrics: per domain pass@k, standard error, length, outcomes; over all domains mean and outcomes."""
+    metrics: dict[str, float] = {}
+    domains = sorted(by_domain(groups).items())
+    for domain, own in domains:
         rewards = [group.rewards for group in own]
         for n in sorted({1, *k}):
             metrics[f"eval/{domain}/pass_at_{n}"] = mean_pass_at_k(rewards, n)
         metrics[f"eval/{domain}/standard_error"] = standard_error(rewards)
         lengths = [len(rollout.token_ids) for group in own for rollout in group.rollouts]
         metrics[f"eval/{domain}/length"] = sum(lengths) / len(lengths)
-    metrics["eval/mean/pass_at_1"] = sum(metrics[f"eval/{d}/pass_at_1"] for d in by_domain) / len(by_domain)
+        metrics |= {f"eval/{domain}/outcome/{name}": share for name, share in outcome_shares(own).items()}
+    metrics["eval/mean/pass_at_1"] = sum(metrics[f"eval/{d}/pass_at_1"] for d, _ in domains) / len(domains)
     return metrics | {f"eval/outcome/{name}": share for name, share in outcome_shares(groups).items()}

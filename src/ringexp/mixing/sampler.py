@@ -1,11 +1,14 @@
 """Which prompts a step gets: a counter-based mixture sampler, exact to resume because it holds no state.
 
-The domain of every draw is a pure function of (seed, place, position); within a domain the prompts come in seeded
-permutations, each prompt once per epoch.
+The domains of a step are a pure function of (seed, place, step), by systematic sampling: a step of n prompts holds
+n·w of a domain of weight w, rounded up or down at random so that the mean is exact. Within a domain the prompts come
+in seeded permutations, each prompt once per epoch.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 from torch.utils.data import Dataset
 
@@ -30,19 +33,29 @@ class MixtureSampler(Dataset[tuple[Prompt, ...]]):
             raise ValueError(f"no prompts for domain {empty[0]!r}")
         self._pools, self._per_step, self._steps = pools, per_step, steps
         self._seed, self._place = seed, place
-        self._draws = self._plan(per_step * steps)
+        self._draws = self._plan()
 
-    def _plan(self, total: int) -> list[tuple[str, int]]:
+    def _plan(self) -> list[tuple[str, int]]:
         """The domain of every draw, and how many draws of that domain came before it."""
-        domains, weights = list(self.weights), list(self.weights.values())
-        before = dict.fromkeys(domains, 0)
+        before = dict.fromkeys(self.weights, 0)
         draws = []
-        for position in range(total):
-            random = seeds.generator(self._seed, "mixture", self._place, position)
-            domain = random.choices(domains, weights)[0] if len(domains) > 1 else domains[0]
-            draws.append((domain, before[domain]))
-            before[domain] += 1
+        for step in range(self._steps):
+            for domain in self._domains(step):
+                draws.append((domain, before[domain]))
+                before[domain] += 1
         return draws
+
+    def _domains(self, step: int) -> list[str]:
+        """The domains of a step's prompts in order: n evenly spaced points with one random start, then shuffled."""
+        domains = list(self.weights)
+        if len(domains) == 1:
+            return domains * self._per_step
+        random = seeds.generator(self._seed, "mixture", self._place, step)
+        edges = list(accumulate(self.weights.values()))[:-1]
+        start = random.random()
+        chosen = [domains[bisect_right(edges, (start + i) / self._per_step)] for i in range(self._per_step)]
+        random.shuffle(chosen)
+        return chosen
 
     def __len__(self) -> int:
         return self._steps

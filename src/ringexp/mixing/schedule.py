@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ringexp.config.schema import ScheduleConfig
+from ringexp.config.schema import ScheduleConfig, StageConfig
+from ringexp.mixing.simplex import weights_from_coordinates
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,13 @@ def normalised(weights: Mapping[str, float]) -> dict[str, float]:
     if not total > 0 or min(weights.values()) < 0:
         raise ValueError(f"domain weights must be non-negative with a positive sum, not {dict(weights)}")
     return {domain: weight / total for domain, weight in weights.items()}
+
+
+def stage_weights(stage: StageConfig) -> dict[str, float]:
+    """A stage's normalised weights, from its coordinates where it has some (see `mixing.simplex`)."""
+    if stage.weights is not None:
+        return normalised(stage.weights)
+    return dict(zip(stage.domains or [], weights_from_coordinates(stage.coordinates or []), strict=True))
 
 
 def split_steps(shares: list[float], steps: int) -> list[int]:
@@ -49,6 +57,6 @@ def resolve_stages(config: ScheduleConfig, max_steps: int) -> list[Stage]:
     counts = split_steps([stage.share for stage in config.stages], max_steps)
     firsts = [sum(counts[:i]) for i in range(len(counts))]
     return [
-        Stage(stage.name, normalised(stage.weights), count, first, stage.max_response_tokens)
+        Stage(stage.name, stage_weights(stage), count, first, stage.max_response_tokens)
         for stage, count, first in zip(config.stages, counts, firsts, strict=True)
     ]

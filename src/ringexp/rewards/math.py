@@ -10,6 +10,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from ringexp.errors import ConfigError
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.boxed import last_boxed
 from ringexp.rewards.math_process import MathProcess
@@ -29,6 +30,13 @@ class MathVerifier:
         memory_bytes: address space of the process.
         cache_size: how many (answer, gold) pairs are remembered.
         max_answer_chars: a longer box is `unparsable`, as is one with brackets nested more than 12 deep.
+        units: whether gold answers are quantities such as "270 m", whose unit counts: an answer without one, or in
+            one that cannot be converted, is `wrong`; in an unknown one it is `unparsable`.
+        relative_tolerance: with `units`, how far off an answer may be, as a share of the gold number. An absolute
+            tolerance in the gold answer ("9.81 m/s^2 ± 0.05", in its unit) goes before it.
+
+    Raises:
+        ConfigError: a tolerance that is negative, not below 1, or given without `units`.
     """
 
     def __init__(
@@ -38,8 +46,16 @@ class MathVerifier:
         memory_bytes: int = 2 * 1024**3,
         cache_size: int = 65_536,
         max_answer_chars: int = 1_000,
+        units: bool = False,
+        relative_tolerance: float = 0.0,
     ) -> None:
-        self._process = MathProcess(cpu_seconds, wall_seconds, memory_bytes)
+        if not 0 <= relative_tolerance < 1 or (relative_tolerance and not units):
+            raise ConfigError(
+                f"rewards: relative_tolerance={relative_tolerance}: give 0 or more, below 1, and units: true with it"
+            )
+        options = ["--units", "--relative-tolerance", str(relative_tolerance)] if units else []
+        self._process = MathProcess(cpu_seconds, wall_seconds, memory_bytes, options)
+        self._exact = relative_tolerance == 0
         self._cache: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
         self._cache_size = cache_size
         self._max_answer_chars = max_answer_chars
@@ -74,7 +90,8 @@ class MathVerifier:
         answer, gold = _bare(box), _bare(last_boxed(gold) or gold)
         if not answer:
             return Verdict(Outcome.UNPARSABLE, "empty box")
-        if _PLAIN_INTEGER.fullmatch(answer) and _PLAIN_INTEGER.fullmatch(gold):
+        plain = _PLAIN_INTEGER.fullmatch(answer) and _PLAIN_INTEGER.fullmatch(gold)
+        if plain and (self._exact or answer == gold):
             return _CORRECT if answer == gold else _WRONG
         if _nesting(answer) > _MAX_NESTING:
             return Verdict(Outcome.UNPARSABLE, f"brackets nested deeper than {_MAX_NESTING}")

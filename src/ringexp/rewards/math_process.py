@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import IO, Any
 
 import psutil
@@ -29,12 +30,16 @@ class MathProcess:
 
     Limits: `cpu_seconds` per item, of the process's own CPU time, so that a busy machine changes no verdict;
     `wall_seconds` per item only against a process that does not run at all; `memory_bytes` of address space.
+    `options` are further arguments of its program.
     """
 
-    def __init__(self, cpu_seconds: float, wall_seconds: float, memory_bytes: int) -> None:
+    def __init__(
+        self, cpu_seconds: float, wall_seconds: float, memory_bytes: int, options: Sequence[str] = ()
+    ) -> None:
         self._cpu_seconds = cpu_seconds
         self._wall_seconds = wall_seconds
         self._memory_bytes = memory_bytes
+        self._options = tuple(options)
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._unread = b""
@@ -78,7 +83,7 @@ class MathProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ringexp.rewards.math_worker"]
-        command += ["--memory-bytes", str(self._memory_bytes), "--cpu-seconds", str(self._cpu_seconds)]
+        command += ["--memory-bytes", str(self._memory_bytes), "--cpu-seconds", str(self._cpu_seconds), *self._options]
         environment = {k: os.environ[k] for k in _ENVIRONMENT if k in os.environ}
         environment |= {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         with tempfile.TemporaryFile() as complaints:

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, TextIO
 
 _SPARE_CPU_SECONDS = 5
@@ -25,12 +26,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Math-Verify over JSON lines; started by ringexp.rewards.math.")
     parser.add_argument("--memory-bytes", type=int, required=True)
     parser.add_argument("--cpu-seconds", type=float, required=True)
+    parser.add_argument("--units", action="store_true")
+    parser.add_argument("--relative-tolerance", type=float, default=0.0)
     limits = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     replies = _private_output()
-    judge = _judge()
+    read = _reader()
+    judge = _judge(read)
+    if limits.units:
+        judge = _quantity_judge(judge, read, limits.relative_tolerance)
+        judge("1/2 m", "\\frac{1}{2} m")
     judge("1/2", "0.5")  # grammars and caches are built before the first item's time is counted
     _send(replies, {"ready": True})
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -61,18 +68,26 @@ def _extend_cpu_limit(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
-def _judge() -> Callable[[str, str], dict[str, str]]:
-    """Import Math-Verify; the returned function judges an answer against a gold, both as they stand in a box."""
+def _reader() -> Callable[[str], list[Any]]:
+    """Import Math-Verify; the returned function parses what stands in a box."""
     import math_verify
     from math_verify.parser import LatexExtractionConfig
 
-    seed = importlib.import_module("sympy.core.random").seed
     logging.disable(logging.CRITICAL)
     config = (LatexExtractionConfig(),)
 
     def read(text: str) -> list[Any]:
         found: list[Any] = math_verify.parse(boxed(text), config, parsing_timeout=None)
         return found
+
+    return read
+
+
+def _judge(read: Callable[[str], list[Any]]) -> Callable[[str, str], dict[str, str]]:
+    """The function that judges an answer against a gold, both as they stand in a box."""
+    import math_verify
+
+    seed = importlib.import_module("sympy.core.random").seed
 
     def judge(gold: str, answer: str) -> dict[str, str]:
         seed(0)  # SymPy tests some identities at random points: the same ones whatever was judged before
@@ -92,6 +107,24 @@ def _judge() -> Callable[[str, str], dict[str, str]]:
         return {"outcome": "wrong", "detail": "not equal"}
 
     return judge
+
+
+def _quantity_judge(
+    judge: Callable[[str, str], dict[str, str]], read: Callable[[str], list[Any]], relative_tolerance: float
+) -> Callable[[str, str], dict[str, str]]:
+    """Import Pint; the returned function judges quantities, and leaves what is none to `judge`."""
+    from ringexp.rewards.quantity_judge import QuantityJudge
+
+    def number(text: str) -> Fraction | None:
+        value: Any = next(iter(read(text)), None)
+        if not (getattr(value, "is_number", False) and value.is_real and value.is_finite):
+            return None
+        if value.is_Rational:
+            return Fraction(int(value.p), int(value.q))
+        decimal = value.evalf(30)
+        return Fraction(str(decimal)) if decimal.is_Float and 1e-60 < abs(decimal) < 1e60 else None
+
+    return QuantityJudge(judge, number, relative_tolerance)
 
 
 def boxed(text: str) -> str:

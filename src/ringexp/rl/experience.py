@@ -17,9 +17,13 @@ Weights = Callable[[Sequence[int], int | None], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Packed responses with, per response token [R], advantage, normalised weight and the engine's log-probability."""
+    """Packed responses with, per response token [R], advantage, normalised weight and the engine's log-probability.
+
+    `domains` names the domain of each packed document.
+    """
 
     packed: Packed
+    domains: tuple[str, ...]
     advantage: Tensor
     weight: Tensor
     behaviour: Tensor
@@ -63,6 +67,7 @@ def build_experience(
         taken = [budgeted.taken[i] for i in split]
         parts.append(MicroBatch(
             packed=packed,
+            domains=tuple(rollouts[index].request.prompt.domain for index, _ in taken),
             advantage=torch.stack([advantages[index] for index, _ in taken]).to(device)[packed.document],
             weight=torch.tensor([per_response[i] for i in split], device=device)[packed.document],
             behaviour=_behaviour([(rollouts[index], tokens) for index, tokens in taken], device),

@@ -53,6 +53,7 @@ class C3POModule(StepModule):
         self.parts, self.config, self.rollout, self.stage, self.seed = parts, config, rollout, stage, seed
         self.sft_tokens, self.tokens_before = sft_tokens, tokens_before
         self.sampling = Sampling(config.temperature, stage.max_response_tokens)
+        self.groups: tuple[Group, ...] = ()  # the last step's, for the tables of samples
 
     @property
     def version(self) -> int:
@@ -82,6 +83,7 @@ class C3POModule(StepModule):
         clock.lap("rollout")
         groups = judge(rollouts, self.config.group_size, self._outside[1].verifier)
         clock.lap("reward")
+        self.groups = tuple(groups)
         return groups
 
     def training_step(self, batch: Sequence[Prompt], batch_idx: int) -> None:
@@ -113,7 +115,7 @@ class C3POModule(StepModule):
             terms = self._objective(batch, part)
             loss = terms.loss + router.share(part.router)
             self.manual_backward(loss)
-            totals.add(loss, terms)
+            totals.add(batch, loss, terms, part.entropy)
             agreement.add(part, batch.behaviour, self.rollout.near_tie)
         checked = agreement.metrics()
         require_match(checked["mismatch/p999_logprob"], checked["mismatch/max_logprob"], self.rollout.tolerance,

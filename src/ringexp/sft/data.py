@@ -20,19 +20,21 @@ def sft_steps(config: SFTConfig, documents: int) -> int:
 
 
 class SFTData(LightningDataModule):  # type: ignore[misc]
-    """Batches of traced prompts, domains mixed by the sizes of their pools, from `start` on.
+    """Batches of traced prompts from `start` on, domains mixed by `sft.weights`, else by the sizes of their pools.
 
-    Raises ConfigError where no prompt has a trace.
+    An epoch of `sft.epochs` is as many documents as there are, whatever the weights make of each domain.
+    Raises ConfigError where no prompt of a domain with weight has a trace.
     """
 
     def __init__(self, pools: Mapping[str, Sequence[Prompt]], config: SFTConfig, seed: int) -> None:
         super().__init__()
         traced = {domain: [p for p in prompts if p.trace_ids] for domain, prompts in pools.items()}
         sizes = {domain: float(len(prompts)) for domain, prompts in traced.items()}
-        if not sum(sizes.values()):
+        weights = sizes if config.weights is None else {d: config.weights[d] if n else 0.0 for d, n in sizes.items()}
+        if not sum(weights.values()):
             raise ConfigError("data.pools: no prompt has a trace to learn from; give data with worked solutions")
         self.steps = sft_steps(config, int(sum(sizes.values())))
-        self.sampler = MixtureSampler(traced, sizes, config.batch_size, self.steps, seed, "sft")
+        self.sampler = MixtureSampler(traced, weights, config.batch_size, self.steps, seed, "sft")
         self.start = 0
 
     def train_dataloader(self) -> DataLoader[tuple[Prompt, ...]]:

@@ -16,7 +16,7 @@ from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights
 
 CHECKED_GROUPS = 64
-"""Groups on which engine and trainer are compared."""
+"""Groups on which engine and trainer are compared, spread over all domains."""
 
 
 def run(config: Config) -> None:
@@ -84,7 +84,8 @@ def _measure(workspace: Workspace, stage: Stage, weights: Path, step: int) -> Ma
     sampling = Sampling(settings.temperature, settings.max_response_tokens)
     seed = seeds.derive(workspace.config.seed, "evaluate", settings.split)
     result = evaluator.evaluate(prompts, settings.samples, sampling, seed, list(settings.k))
-    drawn = [rollout for group in result.groups[:CHECKED_GROUPS] for rollout in group.rollouts]
+    checked = result.groups[:: -(-len(result.groups) // CHECKED_GROUPS)]
+    drawn = [rollout for group in checked for rollout in group.rollouts]
     agreement = agreement_on(model, drawn, settings.temperature, workspace.config.rollout.near_tie)
     require_match(agreement["mismatch/p999_logprob"], agreement["mismatch/max_logprob"],
                   workspace.config.rollout.tolerance, step)

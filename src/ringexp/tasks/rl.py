@@ -10,6 +10,7 @@ from ringexp.config.schema import Config
 from ringexp.mixing import schedule
 from ringexp.mixing.sampler import MixtureSampler
 from ringexp.rl.module import C3POModule, Parts
+from ringexp.rl.samples import SampleTables
 from ringexp.tasks.select import Selected, selected
 from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
 from ringexp.tracking.run import TAG
@@ -85,7 +86,8 @@ def _train(
     saver = instantiate(config.trainer.checkpointing)(
         folder=opened.folder, every=config.trainer.checkpoint_every, steps=stage.steps, tokenizer=workspace.tokenizer
     )
-    callbacks = [saver, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
+    tables = SampleTables(opened.record, config.trainer.checkpoint_every, stage.steps, config.trainer.table_rows)
+    callbacks = [tables, saver, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
     title = stage_name(stage) if config.progress else None
     fit(module, loader, instantiate(config.trainer.lightning), opened.logger, callbacks, title)
     final = latest(opened.folder)

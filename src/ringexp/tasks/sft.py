@@ -58,8 +58,7 @@ def _train(workspace: Workspace, stage: Stage) -> None:
 def _probe_set(workspace: Workspace) -> ProbeSet:
     config = workspace.config
     pools = [workspace.data.pools[domain] for domain in sorted(workspace.data.pools)]
-    length = max(stage.max_response_tokens for stage in config.schedule.stages)
+    sampling = Sampling(config.algorithm.temperature, config.sft.probe.max_response_tokens)
     return ProbeSet.draw(
-        [p for pool in pools for p in pool.train], [p for pool in pools for p in pool.validation], config.sft.probe,
-        Sampling(config.algorithm.temperature, length), config.seed,
-    )  # fmt: skip
+        [pool.train for pool in pools], [pool.validation for pool in pools], config.sft.probe, sampling, config.seed
+    )

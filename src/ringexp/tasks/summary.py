@@ -66,14 +66,12 @@ def _seconds(run: Run) -> float:
 def show(summary: dict[str, Any]) -> None:
     """The table at the end of a pipeline, on standard output."""
     chosen, tokens = summary["selected"], summary["tokens"]
+    console = Console(width=110 if not sys.stdout.isatty() else None)
     table = Table(title=f"{summary['experiment']}, seed {summary['seed']}", show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     flag = " (fallback)" if chosen["fallback"] else ""
     table.add_row("checkpoint", f"SFT step {chosen['step']} of {chosen['of']}{flag}: {chosen['reason']}")
-    for row in summary["evaluations"]:
-        scores = "  ".join(f"{name} {value:.3f}" for name, value in row["pass_at_1"].items())
-        table.add_row(f"pass@1 after {row['after']}", scores)
     table.add_row("tokens trained", f"SFT {tokens['sft']:,}  RL {tokens['rl']:,}")
     table.add_row("seconds", "  ".join(f"{name} {value:.0f}" for name, value in summary["seconds"].items()))
     table.add_row("folder", summary["folder"])
@@ -81,4 +79,16 @@ def show(summary: dict[str, Any]) -> None:
     uri, store = summary["tracking_uri"], Path(summary["folder"]).parent
     local = uri.startswith("sqlite:")
     table.add_row("open the UI", "make ui" + ("" if str(store) == "runs" else f" STORE={store}") if local else uri)
-    Console(width=110 if not sys.stdout.isatty() else None).print(table)
+    console.print(table)
+    console.print(_scores(summary["evaluations"]))
+
+
+def _scores(evaluations: list[dict[str, Any]]) -> Table:
+    """Test pass@1: a row for each evaluated policy, a column for each domain."""
+    table = Table(title="pass@1", title_justify="left")
+    table.add_column("after", style="bold")
+    for name in evaluations[0]["pass_at_1"]:
+        table.add_column(name, justify="right")
+    for row in evaluations:
+        table.add_row(row["after"], *(f"{value:.3f}" for value in row["pass_at_1"].values()))
+    return table

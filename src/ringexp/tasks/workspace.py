@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from ringexp.config.schema import Config
 from ringexp.errors import ConfigError, RecordError
 from ringexp.evaluation.run import Evaluator
+from ringexp.mixing.schedule import resolve_stages
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.build import build_config, build_model
 from ringexp.models.tokenizer import ChatTokenizer, build_tokenizer, load_tokenizer
@@ -35,7 +36,7 @@ from ringexp.tracking.run import TAG, Record, Store
 from ringexp.training.checkpoint import save_model
 
 STAGE_GROUPS = {
-    "sft": ("model", "data", "sft", "algorithm.temperature", "schedule", "rollout", "rewards", "trainer.lightning",
+    "sft": ("model", "data", "sft", "algorithm.temperature", "rollout", "rewards", "trainer.lightning",
             "trainer.callbacks", "trainer.threads", "seed"),
     "select": ("selection",),
     "rl": ("algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
@@ -70,7 +71,8 @@ class Workspace:
             self._architecture_hash, tokenizer.fingerprint, self.max_model_len,
             OmegaConf.to_container(config.rollout.engine), config.trainer.threads,
         ])  # fmt: skip
-        self.verifier = VerifierRegistry({d: instantiate(c) for d, c in config.rewards.verifiers.items()})
+        verifiers = config.rewards.verifiers
+        self.verifier = VerifierRegistry({d: instantiate(verifiers[d]) for d in data.pools if d in verifiers})
         self.verifier.require(data.pools)
         self.tags = provenance.tags(config, data.fingerprint)
         _check_parts(config)
@@ -87,7 +89,8 @@ class Workspace:
     def _max_model_len(self) -> int:
         """Longest prompt and response together. Raises ConfigError beyond the model's positions."""
         response = max([stage.max_response_tokens for stage in self.config.schedule.stages]
-                       + [self.config.evaluation.max_response_tokens, self.config.data.max_trace_tokens])
+                       + [self.config.evaluation.max_response_tokens, self.config.sft.probe.max_response_tokens,
+                          self.config.data.max_trace_tokens])
         total = self.config.data.max_prompt_tokens + response
         if total > self.architecture.max_position_embeddings:
             raise ConfigError(
@@ -244,7 +247,8 @@ def _describe(workspace: Workspace) -> None:
         record.log_text(diff, "git.diff")
     record.log_parameters({
         "experiment": config.experiment_name, "seed": config.seed, "model": config.model.name,
-        "data": config.data.name, "schedule": config.schedule.name, "algorithm": config.algorithm.name,
+        "data": config.data.name, "schedule": config.schedule.name, "stages": _stages(config),
+        "algorithm": config.algorithm.name,
         "selection": config.selection.name, "token_budget": config.algorithm.token_budget,
         "rl_lr": config.algorithm.optimizer.get("lr"), "rl_steps": config.trainer.max_steps,
         "sft_lr": config.sft.optimizer.get("lr"),
@@ -253,6 +257,16 @@ def _describe(workspace: Workspace) -> None:
     (folder / "tokenizer").mkdir(exist_ok=True)
     workspace.tokenizer.save(folder / "tokenizer")
     record.set_tags({TAG + "described": "true"})
+
+
+def _stages(config: Config) -> str:
+    """The schedule in a line: steps, weights and length limit of every stage."""
+    return "; ".join(
+        f"{stage.name}: {stage.steps} steps, "
+        + " ".join(f"{domain} {weight:.3f}" for domain, weight in stage.weights.items())
+        + f", {stage.max_response_tokens} tokens"
+        for stage in resolve_stages(config.schedule, config.trainer.max_steps)
+    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import mlflow
@@ -120,7 +120,8 @@ class Record:
 
     def log_table(self, table: Mapping[str, list[Any]], file: str) -> None:
         """A table that the UI compares across runs; `file` ends in .json. One that is stored already stays."""
-        stored = [artifact.path for artifact in self.client.list_artifacts(self.run_id)]
+        folder = str(PurePosixPath(file).parent) if "/" in file else None
+        stored = [artifact.path for artifact in self.client.list_artifacts(self.run_id, folder)]
         if file not in stored:
             self.client.log_table(self.run_id, dict(table), file)
         elif file not in self.client.get_run(self.run_id).data.tags.get("mlflow.loggedArtifacts", ""):

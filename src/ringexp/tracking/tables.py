@@ -1,5 +1,6 @@
 """Tables of responses, as MLflow shows and compares them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +9,13 @@ from ringexp.records import Group
 
 
 def sample_table(groups: Sequence[Group], rows: int) -> dict[str, list[Any]]:
-    """The first sample of each of the first `rows` groups: prompt, response, gold answer, verdict, length."""
+    """The first sample of each domain's first `rows` groups: prompt, response, gold answer, verdict, length."""
     table: dict[str, list[Any]] = {}
-    for group in groups[:rows]:
+    seen: Counter[str] = Counter()
+    for group in groups:
+        seen[group.prompt.domain] += 1
+        if seen[group.prompt.domain] > rows:
+            continue
         rollout, verdict = group.rollouts[0], group.verdicts[0]
         row = {
             "prompt_id": group.prompt.id,

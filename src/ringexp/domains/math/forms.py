@@ -1,4 +1,4 @@
-"""Forms: what a built-in maths problem computes, its answer, and its worked solution. Wordings live in `math_wordings`.
+"""Forms: what a built-in maths problem computes, its answer, and its worked solution. Wordings live in `math.wordings`.
 
 A form with its numbers is a problem's identity: it, not the wording, decides the split.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ringexp.domains import math_steps as steps
+from ringexp.domains.math import steps
 
 Numbers = tuple[int, ...]
 

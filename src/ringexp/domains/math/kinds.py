@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import gcd, prod
 
-from ringexp.domains.math_forms import Numbers
+from ringexp.domains.math.forms import Numbers
 
 LEVELS = (1, 2, 3)
 

@@ -8,10 +8,10 @@ addition told as a story lies in the same split as the bare addition.
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from ringexp.domains.math_forms import FORMS, Numbers
-from ringexp.domains.math_kinds import LEVELS, SPACES, Space
-from ringexp.domains.math_steps import STYLES
-from ringexp.domains.math_wordings import NAMES, THINGS, WORDINGS
+from ringexp.domains.math.forms import FORMS, Numbers
+from ringexp.domains.math.kinds import LEVELS, SPACES, Space
+from ringexp.domains.math.steps import STYLES
+from ringexp.domains.math.wordings import NAMES, THINGS, WORDINGS
 from ringexp.domains.procedural import check_arguments, in_turn, shuffled, split_of
 from ringexp.records import Prompt
 from ringexp.seeds import generator

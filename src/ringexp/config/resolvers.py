@@ -1,0 +1,13 @@
+"""OmegaConf resolvers that conf/ may use."""
+
+from omegaconf import OmegaConf
+
+
+def scaled(value: int, numerator: int, denominator: int) -> int:
+    """`${scaled:96,4,3}`: value · numerator / denominator, rounded down. For length limits that follow one another."""
+    return int(value) * int(numerator) // int(denominator)
+
+
+def register() -> None:
+    """Make the resolvers known to OmegaConf; may be called again."""
+    OmegaConf.register_new_resolver("scaled", scaled, replace=True)

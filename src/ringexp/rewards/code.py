@@ -1,0 +1,129 @@
+"""The verifier of code: the last Python block of a response, judged by the problem's tests in a sandbox of its own.
+
+One fresh bubblewrap sandbox per candidate, limited by CPU time and counts. Verdicts are the same on a busy machine,
+with any number of workers, and in any thread.
+"""
+
+import re
+import textwrap
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from ringexp.code_tests import CodeTests
+from ringexp.errors import DataError
+from ringexp.records import Outcome, Prompt, Verdict
+from ringexp.rewards.sandbox import Job, Limits, Sandbox, require
+
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<ticks>`{3,})[ \t]*(?P<info>[^`]*)")
+_PYTHON = ("", "py", "python", "python3")
+
+
+class CodeVerifier:
+    """Scores code by the tests in `Prompt.answer` (`CodeTests` as JSON); thread-safe.
+
+    Args:
+        workers: sandboxes at a time.
+        cpu_seconds: CPU time of one candidate and its tests; beyond it the outcome is `timeout`.
+        wall_seconds: a backstop against a candidate that sleeps, far beyond what a busy machine needs.
+        memory_bytes: address space of the candidate's process.
+        tmp_bytes: what a candidate may write to its /tmp.
+        value_bytes: the largest value that a call may return, as JSON text.
+        cache_size: how many (tests, code) pairs are remembered.
+        max_code_chars: a longer program is `unparsable`.
+
+    Raises:
+        RingexpError: no sandbox works here; one line says what is missing.
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        cpu_seconds: float = 4.0,
+        wall_seconds: float = 20.0,
+        memory_bytes: int = 512 * 1024**2,
+        tmp_bytes: int = 16 * 1024**2,
+        value_bytes: int = 1024**2,
+        cache_size: int = 16_384,
+        max_code_chars: int = 100_000,
+    ) -> None:
+        limits = Limits(cpu_seconds, wall_seconds, memory_bytes, tmp_bytes, value_bytes=value_bytes)
+        require(limits)
+        self._sandbox = Sandbox(limits, workers)
+        self._cache: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
+        self._cache_size = cache_size
+        self._max_code_chars = max_code_chars
+        self._lock = threading.Lock()
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Verdict]:
+        """One verdict per pair, in order; no response makes it raise. Equal candidates run once.
+
+        Raises:
+            RingexpError: bubblewrap has gone since the verifier was made.
+        """
+        found: list[Verdict | tuple[str, str]] = [
+            self._read(prompt.answer, text) for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        keys = dict.fromkeys(f for f in found if not isinstance(f, Verdict))
+        verdicts = self._remembered(keys)
+        missing = [key for key in keys if key not in verdicts]
+        new = self._sandbox.run([Job(code, CodeTests.from_json(answer)) for answer, code in missing])
+        verdicts.update(zip(missing, new))
+        self._remember(zip(missing, new))
+        return [f if isinstance(f, Verdict) else verdicts[f] for f in found]
+
+    def close(self) -> None:
+        """End the threads that run sandboxes. A later `score` starts new ones."""
+        self._sandbox.close()
+
+    def _read(self, answer: str, text: str) -> Verdict | tuple[str, str]:
+        """What to run, as the answer and the code; or the verdict where there is nothing to run."""
+        try:
+            CodeTests.from_json(answer)
+        except DataError as error:
+            return Verdict(Outcome.ERROR, str(error))
+        code = last_code(text)
+        if code is None:
+            return Verdict(Outcome.UNPARSABLE, "no complete code block")
+        if len(code) > self._max_code_chars:
+            return Verdict(Outcome.UNPARSABLE, f"code longer than {self._max_code_chars} characters")
+        return (answer, code) if code.strip() else Verdict(Outcome.UNPARSABLE, "empty code block")
+
+    def _remembered(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
+        with self._lock:
+            known = {key: self._cache[key] for key in keys if key in self._cache}
+            for key in known:
+                self._cache.move_to_end(key)
+            return known
+
+    def _remember(self, found: Iterable[tuple[tuple[str, str], Verdict]]) -> None:
+        """Keep verdicts, the newest within the cache's size; errors are not remembered."""
+        with self._lock:
+            for key, verdict in found:
+                if verdict.outcome is not Outcome.ERROR:
+                    self._cache[key] = verdict
+                    self._cache.move_to_end(key)
+            while len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+
+
+def last_code(text: str) -> str | None:
+    """The content of the last fenced block that is marked as Python or not marked; None if it is not closed.
+
+    A fence stands on a line of its own and is closed by one that is at least as long; a block of another language is
+    passed over. The block's own indentation is removed, so a block inside a list is read as well. One pass.
+    """
+    code: str | None = None
+    fence, python, body = "", False, list[str]()
+    for line in text.splitlines():
+        found = _FENCE.fullmatch(line.rstrip())
+        if not fence and found:
+            words = found["info"].lower().split()
+            fence, python, body = found["ticks"], (words[0] if words else "") in _PYTHON, []
+            code = None if python else code  # if the response ends in it, nothing complete was the last
+        elif fence and found and not found["info"] and len(found["ticks"]) >= len(fence):
+            code = textwrap.dedent("\n".join(body)) + "\n" if python else code
+            fence = ""
+        elif fence:
+            body.append(line)
+    return code
