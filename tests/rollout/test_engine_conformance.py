@@ -1,4 +1,4 @@
-"""What any rollout engine must do. Run against vLLM for real; another engine joins by a factory in ENGINES."""
+"""What any rollout engine must do. Run against each for real; another engine joins by a factory in ENGINES."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from ringexp.models.packing import pack, rollout_document
 from ringexp.models.tokenizer import ChatTokenizer, train_tokenizer
 from ringexp.records import Prompt, Request, Rollout, Sampling
 from ringexp.rollout.engine import RolloutEngine, mismatch
+from ringexp.rollout.transformers import TransformersEngine
 from ringexp.rollout.vllm import VLLMEngine
+from ringexp.rollout.vllm_process import VLLMProcessEngine
 from ringexp.training.checkpoint import save_model
 
 VOCAB, END = 300, 1
@@ -44,7 +46,19 @@ def vllm_factory(tokenizer: ChatTokenizer) -> Callable[[Path], RolloutEngine]:
     return lambda folder: VLLMEngine(folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=MAX_LEN, threads=2)
 
 
-ENGINES = {"vllm": vllm_factory}
+def vllm_process_factory(tokenizer: ChatTokenizer) -> Callable[[Path], RolloutEngine]:
+    return lambda folder: VLLMProcessEngine(
+        folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=MAX_LEN, threads=2
+    )
+
+
+def transformers_factory(tokenizer: ChatTokenizer) -> Callable[[Path], RolloutEngine]:
+    return lambda folder: TransformersEngine(
+        folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=MAX_LEN, max_sequences=64, threads=2
+    )
+
+
+ENGINES = {"vllm": vllm_factory, "vllm_process": vllm_process_factory, "transformers": transformers_factory}
 
 
 @pytest.fixture(scope="module", params=list(ENGINES))
@@ -131,6 +145,16 @@ def test_seed_alone_decides_a_sample(bench: Bench) -> None:
     assert plain(bench.engine.generate(every[5:8], SAMPLING)) == together[5:8]
     other = plain(bench.engine.generate(requests(48, seed=1), SAMPLING))
     assert sum(a[0] != b[0] for a, b in zip(together, other, strict=True)) > 40
+
+
+def test_prompts_beyond_one_batch_of_tokens(bench: Bench) -> None:
+    """420 prompts of 60 tokens are more than the 16,384 of one batch: none may be computed in parts."""
+    bench.engine.sync(released_weights(bench.model), 3)
+    ids = torch.randint(4, 260, (420, 60), generator=torch.Generator().manual_seed(0)).tolist()
+    every = [Request(Prompt(f"p{i}", "math", "", "", token_ids=tuple(x)), 0, i) for i, x in enumerate(ids)]
+    together = plain(bench.engine.generate(every, Sampling(max_tokens=2)))
+    assert len(together) == 420
+    assert plain(bench.engine.generate(every[400:404], Sampling(max_tokens=2))) == together[400:404]
 
 
 def test_versions_follow_the_sync(bench: Bench) -> None:

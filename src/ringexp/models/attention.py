@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.attention.varlen import varlen_attn
 
 from ringexp.models.bailing_config import BailingMoeConfig
+from ringexp.models.cached import CachedRows
 from ringexp.models.layers import rotate
 
 SHRINK = 0.75
@@ -109,10 +110,11 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, layout: Layout) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Grouped-query attention with one fused projection, as released."""
+    """Grouped-query attention with one fused projection, as released. `index` is the layer's place in the cache."""
 
-    def __init__(self, config: BailingMoeConfig) -> None:
+    def __init__(self, config: BailingMoeConfig, index: int) -> None:
         super().__init__()
+        self.index = index
         head_dim = config.rotary_dim
         self.head_dim = head_dim
         self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
@@ -120,9 +122,11 @@ class Attention(nn.Module):
                                          bias=config.use_bias or config.use_qkv_bias)
         self.dense = nn.Linear(self.heads * head_dim, config.hidden_size, bias=config.use_bias)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, layout: Layout) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, layout: Layout | CachedRows) -> Tensor:
         """x [T, H], rotary tables [T, 1, head_dim] → [T, H]."""
         qkv = self.query_key_value(x).view(x.shape[0], -1, self.head_dim)
         qk, v = torch.split(qkv, [self.heads + self.groups, self.groups], dim=1)
         q, k = torch.split(rotate(qk, cos, sin), [self.heads, self.groups], dim=1)
+        if isinstance(layout, CachedRows):
+            return cast(Tensor, self.dense(layout.attend(q, k, v, self.index)))
         return cast(Tensor, self.dense(causal_attention(q, k, v, layout)))

@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import initialization as init
+from transformers.cache_utils import Cache, DynamicCache
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
-from transformers.modeling_outputs import CausalLMOutput
+from transformers.generation import GenerationMixin
+from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.modeling_utils import PreTrainedModel
 
 from ringexp.models.attention import Attention, Layout, plan_layout
 from ringexp.models.bailing_config import BailingMoeConfig
+from ringexp.models.cached import CachedRows, visible_keys
 from ringexp.models.layers import DenseMLP, RMSNorm, rotary_tables
 from ringexp.models.moe import Experts, Router, RouterStatistics, Routing
 from ringexp.models.released import count_parameters, load_released_weights, released_weights
@@ -59,10 +62,10 @@ class SparseMLP(nn.Module):
         if config.num_shared_experts:
             self.shared_experts = DenseMLP(config.hidden_size, config.shared_intermediate_size, config.use_bias)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
-        """x [T, H] → [T, H] and the router's choice."""
+    def forward(self, x: Tensor, tiled: bool = False) -> tuple[Tensor, Routing]:
+        """x [T, H] → [T, H] and the router's choice. `tiled`: see `Experts.tiled`."""
         routing = self.gate.route(x)
-        out = self.experts(x, routing)
+        out = self.experts.tiled(x, routing) if tiled else self.experts(x, routing)
         if self.shared_experts is not None:
             out = out + self.shared_experts(x)
         return out, routing
@@ -74,19 +77,23 @@ class Block(nn.Module):
     def __init__(self, config: BailingMoeConfig, index: int) -> None:
         super().__init__()
         self.input_layernorm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.attention = Attention(config)
+        self.attention = Attention(config, index)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         dense = index < config.first_k_dense_replace
         self.mlp: nn.Module = (
             DenseMLP(config.hidden_size, config.intermediate_size, config.use_bias) if dense else SparseMLP(config)
         )
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, layout: Layout) -> tuple[Tensor, Routing | None]:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, layout: Layout | CachedRows
+    ) -> tuple[Tensor, Routing | None]:
         """x [T, H] → [T, H], and the router's choice where the layer has a router."""
         x = x + self.attention(self.input_layernorm(x), cos, sin, layout)
-        out = self.mlp(self.post_attention_layernorm(x))
-        out, routing = out if isinstance(out, tuple) else (out, None)
-        return x + out, routing
+        normed = self.post_attention_layernorm(x)
+        if isinstance(self.mlp, SparseMLP):
+            out, routing = self.mlp(normed, isinstance(layout, CachedRows))
+            return x + out, routing
+        return x + self.mlp(normed), None
 
 
 class BailingMoeModel(nn.Module):
@@ -100,7 +107,7 @@ class BailingMoeModel(nn.Module):
         self.norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.gradient_checkpointing = False
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor, layout: Layout) -> PackedOutput:
+    def forward(self, input_ids: Tensor, position_ids: Tensor, layout: Layout | CachedRows) -> PackedOutput:
         """input_ids, position_ids [T], laid out as `layout` says."""
         x = self.word_embeddings(input_ids)
         tables = rotary_tables(position_ids, self.config.rotary_dim, self.config.rotary_theta)
@@ -120,8 +127,8 @@ class BailingMoeModel(nn.Module):
         return PackedOutput(self.norm(x), RouterStatistics(prob_sum, counts, z_sum, input_ids.shape[0]), margin)
 
 
-class BailingMoeForCausalLM(PreTrainedModel):  # type: ignore[misc]
-    """Ling-lite: `packed` for training, `forward` for whoever has a padded batch."""
+class BailingMoeForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
+    """Ling-lite: `packed` for training, `forward` for whoever has a padded batch, `generate` from transformers."""
 
     config_class = BailingMoeConfig
     base_model_prefix = "model"
@@ -172,12 +179,22 @@ class BailingMoeForCausalLM(PreTrainedModel):  # type: ignore[misc]
         return cast(PackedOutput, self.model(input_ids, position_ids, plan_layout(lengths.to(input_ids.device))))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None,
-                labels: Tensor | None = None, **kwargs: Any) -> CausalLMOutput:
-        """Logits of a batch padded on either side; those at padding are zeros.
+                labels: Tensor | None = None, past_key_values: Cache | None = None, use_cache: bool | None = None,
+                logits_to_keep: int = 0, **kwargs: Any) -> CausalLMOutputWithPast:
+        """Logits of a batch padded on either side; those at padding are zeros (with a cache: of no meaning).
 
         input_ids [B, L]; attention_mask [B, L], 1 at real tokens; position_ids [B, L], by default counted from each
-        row's first real token; labels [B, L]: cross-entropy of the next token, -100 and padding ignored.
+        row's first real token; labels [B, L]: cross-entropy of the next token, -100 and padding ignored. With
+        `use_cache` or `past_key_values` of P tokens, for inference only: attention_mask [B, P + L], of rows padded on
+        the left. Logits of the last `logits_to_keep` positions, 0: of all.
         """
+        kept = slice(-logits_to_keep or None, None)
+        if use_cache or past_key_values is not None:
+            if labels is not None:
+                raise ValueError("the cache is for inference: give labels without use_cache and past_key_values")
+            past_key_values = DynamicCache() if past_key_values is None else past_key_values
+            hidden = self._cached(input_ids, attention_mask, position_ids, past_key_values)
+            return CausalLMOutputWithPast(logits=self.lm_head(hidden[:, kept]), past_key_values=past_key_values)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         mask = mask.bool()
         if position_ids is None:
@@ -189,7 +206,22 @@ class BailingMoeForCausalLM(PreTrainedModel):  # type: ignore[misc]
         if real.shape[0] < mask.numel():
             logits = logits.new_zeros(mask.numel(), logits.shape[-1]).index_copy(0, real, logits)
         logits = logits.view(*mask.shape, -1)
-        return CausalLMOutput(loss=None if labels is None else _next_token_loss(logits, labels, mask), logits=logits)
+        loss = None if labels is None else _next_token_loss(logits, labels, mask)
+        return CausalLMOutputWithPast(loss=loss, logits=logits[:, kept])
+
+    @torch.no_grad()
+    def _cached(
+        self, input_ids: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None, cache: Cache
+    ) -> Tensor:
+        """The final norm's output [B, L, H] of new tokens, padding included; their keys and values join the cache."""
+        rows, length = input_ids.shape
+        if attention_mask is None:
+            attention_mask = input_ids.new_ones(rows, cache.get_seq_length() + length)
+        if position_ids is None:
+            position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -length:]
+        positions = position_ids.expand_as(input_ids).flatten()
+        layout = CachedRows(cache, visible_keys(attention_mask, length))
+        return cast(Tensor, self.model(input_ids.flatten(), positions, layout).hidden.view(rows, length, -1))
 
 
 def _next_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:

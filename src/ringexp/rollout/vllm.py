@@ -45,30 +45,35 @@ class VLLMEngine:
         self.version = -1
         self._decode, self._eos_id = decode, eos_id
         on_gpu = torch.cuda.is_available()
-        _environment(threads)
-        register()
-        from vllm import LLM
-
         memory: dict[str, Any] = {"kv_cache_memory_bytes": kv_cache_gib << 30}
         if on_gpu:
             memory = {"gpu_memory_utilization": gpu_memory_utilization}
-        self._llm: Any = LLM(
+        register()
+        self._llm: Any = self._start(
+            threads,
             model=str(folder),
             skip_tokenizer_init=True,
-            dtype=dtype,  # type: ignore[arg-type,unused-ignore]
+            dtype=dtype,
             max_model_len=max_model_len,
             max_num_seqs=max_sequences,
             max_num_batched_tokens=max(max_batched_tokens, max_model_len),
             enforce_eager=not on_gpu,
             enable_prefix_caching=False,
+            enable_chunked_prefill=False,  # a prompt in parts makes vLLM rewind the request's generator: not on a CPU
             logprobs_mode="processed_logprobs",
-            worker_extension_cls="ringexp.rollout.vllm_worker.WeightSync",
             disable_log_stats=True,
             use_tqdm_on_load=False,
             seed=0,
             **memory,
         )
         _restore_threads(threads)
+
+    def _start(self, threads: int, **arguments: Any) -> Any:
+        """vLLM's `LLM` of these arguments."""
+        _environment(threads)
+        from vllm import LLM
+
+        return LLM(worker_extension_cls="ringexp.rollout.vllm_worker.WeightSync", **arguments)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
         """One rollout a request, in order (see `RolloutEngine.generate`)."""
@@ -89,10 +94,14 @@ class VLLMEngine:
             for request in requests
         ]
         prompts = [{"prompt_token_ids": list(request.prompt.token_ids)} for request in requests]
-        outputs = self._llm.generate(prompts, params, use_tqdm=False)
+        outputs = self._run(prompts, params)
         completions = [output.outputs[0] for output in outputs]
         texts = self._decode([completion.token_ids for completion in completions])
         return list(map(self._rollout, requests, completions, texts))
+
+    def _run(self, prompts: list[dict[str, list[int]]], params: Any) -> Any:
+        """vLLM's outputs for all prompts, in order; `params` for each, or for all."""
+        return self._llm.generate(prompts, params, use_tqdm=False)
 
     def _rollout(self, request: Request, completion: Any, text: str) -> Rollout:
         token_ids = tuple(completion.token_ids)
@@ -115,7 +124,7 @@ class VLLMEngine:
         from vllm import SamplingParams
 
         params = SamplingParams(temperature=1.0, max_tokens=1, prompt_logprobs=0, detokenize=False, seed=0)
-        outputs = self._llm.generate([{"prompt_token_ids": list(s)} for s in sequences], params, use_tqdm=False)
+        outputs = self._run([{"prompt_token_ids": list(s)} for s in sequences], params)
         return [
             [entry[token].logprob for token, entry in zip(s[1:], output.prompt_logprobs[1:], strict=True)]
             for s, output in zip(sequences, outputs, strict=True)

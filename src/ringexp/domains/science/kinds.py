@@ -48,6 +48,15 @@ def _growing(n: Numbers) -> bool:
     return n[0] > n[1]
 
 
+def _sum(name: str) -> Space:
+    """Two whole numbers that sum to 99 at most, the larger first."""
+    return Space(name, (_TWO, range(2, 50)), lambda n: n[0] >= n[1] and sum(n) <= 99)
+
+
+def _difference(name: str) -> Space:
+    return Space(name, (_FACTOR, range(2, 99)), _growing)
+
+
 def _isotopes(n: Numbers) -> bool:
     """A lighter isotope that is the more frequent one, and one that has up to four neutrons more."""
     return n[0] < n[2] <= n[0] + 4
@@ -59,17 +68,21 @@ def _warmer(n: Numbers) -> bool:
 
 SPACES: Mapping[str, Mapping[int, tuple[Space, ...]]] = {
     "motion": {
-        1: _spaces("distance speed duration", _ONE),
+        1: (*_spaces("distance speed duration", _ONE), _sum("faster"), _difference("slower")),
         2: (_tenths("slow_distance"), Space("final_speed", _TRIPLE)),
         3: (*_spaces("minutes_trip", _PAIR), _tenths("run")),
     },
     "force": {
-        1: _spaces("force acceleration mass_of_force", _ONE),
+        1: (*_spaces("force acceleration mass_of_force", _ONE), _sum("same_way"), _difference("against")),
         2: (_tenths("slow_force"), Space("pull", _TRIPLE)),
         3: (Space("weight", (_THREE,), _decimal), *_spaces("gram_force", (_THREE, _FACTOR))),
     },
     "electricity": {
-        1: _spaces("voltage electric_power current resistance", _ONE),
+        1: (
+            *_spaces("voltage electric_power current resistance", _ONE),
+            _sum("in_series"),
+            _difference("other_resistor"),
+        ),
         2: (_tenths("small_voltage"), Space("series", (_FACTOR, _SMALL, _DIGIT), _growing)),
         3: (*_spaces("milliampere", (_THREE, _FACTOR)), Space("parallel", _PAIR, _growing)),
     },
@@ -99,7 +112,11 @@ SPACES: Mapping[str, Mapping[int, tuple[Space, ...]]] = {
         3: (*_spaces("motor", _PAIR), *_spaces("crane", (_FACTOR, _DIGIT, _SMALL))),
     },
     "moles": {
-        1: _spaces("mass_of_moles molar_mass", _ONE),
+        1: (
+            *_spaces("mass_of_moles molar_mass", _ONE),
+            _sum("reaction_product"),
+            _difference("reaction_partner"),
+        ),
         2: (_tenths("part_moles"), Space("two_elements", (_FACTOR, _SMALL, _DIGIT), _growing)),
         3: (Space("amount", (_THREE, range(1801, 9999, 7)), lambda n: n[1] % 10 != 0), *_spaces("gas", _PAIR)),
     },
@@ -127,7 +144,7 @@ SPACES: Mapping[str, Mapping[int, tuple[Space, ...]]] = {
         1: (
             Space("to_kelvin", (range(2, 500),)),
             Space("from_kelvin", (range(275, 800),)),
-            Space("rise", (_FACTOR, range(2, 99)), _growing),
+            _difference("rise"),
         ),
         2: (Space("heating", (_SMALL, _DIGIT, _TWO)), Space("fahrenheit", (range(9, 2700, 9),))),
         3: (

@@ -28,6 +28,16 @@ _SMALL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "Distance {a} m, speed {b} m/s. Find the time in s.",
             "How many s does a runner at {b} m/s need for {a} m?",
         ),
+        "faster": (
+            "A car at {a} m/s gains {b} m/s. How fast in m/s is it then?",
+            "Speed {a} m/s, gain {b} m/s. Find the new speed in m/s.",
+            "On a train at {a} m/s a man walks forward at {b} m/s. His speed in m/s?",
+        ),
+        "slower": (
+            "A car at {a} m/s loses {b} m/s. How fast in m/s is it then?",
+            "Speed {a} m/s, loss {b} m/s. Find the new speed in m/s.",
+            "A boat at {a} m/s meets a current of {b} m/s. Its speed over ground in m/s?",
+        ),
     },
     "force": {
         "force": (
@@ -44,6 +54,16 @@ _SMALL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "A force of {a} N gives a body {b} m/s^2. What is its mass in kg?",
             "Force {a} N, acceleration {b} m/s^2. Find the mass in kg.",
             "Which mass in kg does {a} N accelerate at {b} m/s^2?",
+        ),
+        "same_way": (
+            "Forces of {a} N and {b} N pull the same way. What force in N?",
+            "Two men push a cart with {a} N and {b} N. What total force in N?",
+            "Add a force of {b} N to one of {a} N in the same direction. Result in N?",
+        ),
+        "against": (
+            "A force of {a} N acts against one of {b} N. What net force in N?",
+            "Push {a} N, friction {b} N. Find the net force in N.",
+            "In a tug of war {a} N pull left and {b} N right. What net force in N?",
         ),
     },
     "electricity": {
@@ -66,6 +86,16 @@ _SMALL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "{a} V drive {b} A through a wire. What resistance in ohm?",
             "Voltage {a} V, current {b} A. Find the resistance in ohm.",
             "Which resistance in ohm lets {b} A flow at {a} V?",
+        ),
+        "in_series": (
+            "Resistors of {a} ohm and {b} ohm are in series. What resistance in ohm?",
+            "In series: {a} ohm, {b} ohm. Find the total in ohm.",
+            "What resistance in ohm have {b} ohm and {a} ohm in a row?",
+        ),
+        "other_resistor": (
+            "Two resistors in series have {a} ohm, one of them {b} ohm. The other in ohm?",
+            "Total {a} ohm in series, first {b} ohm. Find the second in ohm.",
+            "What in ohm must join {b} ohm in series to make {a} ohm?",
         ),
     },
     "energy": {
@@ -163,6 +193,16 @@ _SMALL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "{b} mol of a gas have a mass of {a} g. What molar mass in g/mol?",
             "Amount {b} mol, mass {a} g. Find the molar mass in g/mol.",
             "{a} g of a salt are {b} mol. Give its molar mass in g/mol.",
+        ),
+        "reaction_product": (
+            "{a} g of iron react with {b} g of sulfur. How many g of product?",
+            "Reactants of {a} g and {b} g react fully. Find the mass of the product in g.",
+            "{a} g of a metal take up {b} g of oxygen. What mass in g has the oxide?",
+        ),
+        "reaction_partner": (
+            "An oxide of {a} g was made from {b} g of metal. How many g of oxygen?",
+            "Product {a} g, first reactant {b} g. Find the second in g.",
+            "{a} g of a salt split into {b} g of solid and a gas. What mass in g has the gas?",
         ),
     },
     "dilution": {
