@@ -41,8 +41,9 @@ sandbox:
 demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 	@$(BIN)/ringexp experiment=ring_tiny
 
+# Two processes; the longest files first.
 test: setup check ## all checks and tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/recipe tests/rollout tests
 
 check: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check src tests benchmarks analysis

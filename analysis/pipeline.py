@@ -42,9 +42,10 @@ def main() -> None:
     client = MlflowClient(f"sqlite:///{arguments.store}/mlflow.db")
     pipeline = client.get_run(arguments.run_id) if arguments.run_id else newest(client)
     runs = client.search_runs([pipeline.info.experiment_id], f"tags.`mlflow.parentRunId` = '{pipeline.info.run_id}'",
-                              order_by=["attributes.start_time ASC"])
+                              order_by=["attributes.start_time DESC"])
+    # of each stage the first that finished: later ones belong to another rule over the same record
     by_name = {run.data.tags["ringexp.stage"]: run for run in runs if run.info.status == "FINISHED"}
-    names = [name.removeprefix("rl-") for name in by_name if name.startswith("rl-")]
+    names = [name.removeprefix("rl-") for name in reversed(by_name) if name.startswith("rl-")]
     tests = [("sft", scores(by_name["evaluate-sft"]))]
     tests += [(name, scores(by_name[f"evaluate-rl-{name}"])) for name in names]
     reason = by_name["select"].data.tags["ringexp.reason"]

@@ -93,7 +93,7 @@ def test_a_bad_row_is_named_and_the_mended_file_gets_past_it(tmp_path: Path, row
     assert f"{file}, {names}" in line
     assert databases(tmp_path) == []
     file.write_text(f"{good}\n")
-    assert "is left within data.max_prompt_tokens" in ringexp(tmp_path, *arguments).stderr  # one row, three splits
+    assert "there is no validation prompt" in ringexp(tmp_path, *arguments).stderr  # one row, three splits
 
 
 def test_hydras_own_switch_shows_the_whole_trace(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
@@ -79,6 +80,11 @@ def test_the_help_page_is_ours(composed: Composed) -> None:
     help_page = composed(return_hydra_config=True).hydra.help
     assert help_page.app_name == "ringexp"
     assert "$APP_CONFIG_GROUPS" in help_page.template
+    shown = help_page.template.split("prints every key ==")[1].split("Flags")[0].split()
+    config = composed()
+    assert {pair.partition("=")[0] for pair in shown} >= {"seed", "trainer.max_steps", "sft.max_steps"}
+    for key, _, value in (pair.partition("=") for pair in shown):
+        assert OmegaConf.select(config, key) == OmegaConf.create({"v": yaml.safe_load(value)}).v, key
 
 
 def test_a_typed_configuration_cannot_be_changed(composed: Composed) -> None:
@@ -120,7 +126,7 @@ def test_schedules_are_what_their_names_say(
     assert [(s.name, set(s.weights), s.max_response_tokens) for s in stages] == expected
     assert sum(s.steps for s in stages) == config.trainer.max_steps
     maths = sum(s.steps * s.weights.get("math", 0) for s in stages) / config.trainer.max_steps
-    assert maths == pytest.approx({"joint": 73_000 / 90_833, "math_only": 1.0}.get(schedule, 0.5), abs=0.02)
+    assert maths == pytest.approx({"joint": 2_800 / 6_800, "math_only": 1.0}.get(schedule, 0.5), abs=0.02)
 
 
 def files(rows: Path) -> list[str]:

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from ringexp.mixing.schedule import mixture_metrics
 from ringexp.models.packing import pack, rollout_document
 from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Verdict
 from ringexp.rl.experience import MicroBatch
-from ringexp.rl.metrics import Totals, mixture_metrics, rollout_metrics
+from ringexp.rl.metrics import Totals, rollout_metrics
 from ringexp.rl.objective import ObjectiveTerms
 from ringexp.tracking.names import describe
 
@@ -41,7 +42,7 @@ def test_every_domain_is_reported_beside_the_whole() -> None:
 
 
 def test_the_mixture_is_reported_beside_its_target() -> None:
-    found = mixture_metrics(GROUPS, {"code": 0.25, "math": 0.75})
+    found = mixture_metrics([g.prompt.domain for g in GROUPS], {"code": 0.25, "math": 0.75})
     assert found == pytest.approx({
         "mixture/target/code": 0.25, "mixture/target/math": 0.75,
         "mixture/realised/code": 1 / 3, "mixture/realised/math": 2 / 3,

@@ -39,7 +39,7 @@ def test_a_domain_without_traces_or_weight_takes_no_part() -> None:
     mixed = pools() | {"science": pools(traced=False)["science"]}
     weights = {"math": 1.0, "code": 0.0, "science": 5.0}
     assert set(drawn(SFTData(mixed, SFTConfig(weights=weights, batch_size=8, max_steps=5), seed=0))) == {"math"}
-    with pytest.raises(ConfigError, match="no prompt has a trace"):
+    with pytest.raises(ConfigError, match="both weight and prompts with a trace"):
         SFTData(pools(traced=False), SFTConfig(weights=weights, max_steps=5), seed=0)
 
 

@@ -8,6 +8,12 @@ def scaled(value: int, numerator: int, denominator: int) -> int:
     return int(value) * int(numerator) // int(denominator)
 
 
+def total(*values: float) -> float:
+    """`${sum:1,2}`. For the share of a stage that follows those of others."""
+    return sum(float(value) for value in values)
+
+
 def register() -> None:
     """Make the resolvers known to OmegaConf; may be called again."""
+    OmegaConf.register_new_resolver("sum", total, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)

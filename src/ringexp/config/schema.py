@@ -34,12 +34,15 @@ class ModelConfig:
 class DataConfig:
     """`pools` maps a domain to what builds its pool; rows longer than the limits are left out and counted.
 
+    `sizes` are the pools' sizes as the shipped schedules weigh domains by them; a pool may hold fewer rows.
+
     `max_response_tokens` limits responses in the schedules' first stage, `raised_response_tokens` in later ones.
     """
 
     name: str = MISSING
     path: str | None = None
     files: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
     max_prompt_tokens: int = 128
     max_trace_tokens: int = 128
     max_response_tokens: int = 128

@@ -79,11 +79,19 @@ POSITIVE = (
 )  # fmt: skip
 
 
+ENGINE_COUNTS = ("max_sequences", "max_batched_tokens", "kv_cache_gib", "prompt_step")
+
+
 def _positive(config: Config) -> None:
     for key in POSITIVE:
         value = OmegaConf.select(cast(DictConfig, config), key)
         if value is not None and not value > 0:
             raise ConfigError(f"{key}={value}: must be greater than 0")
+    for key, value in config.rollout.engine.items():
+        if key in ENGINE_COUNTS and not (type(value) is int and value > 0):
+            raise ConfigError(f"rollout.engine.{key}={value}: must be a whole number greater than 0")
+        if key == "dtype" and value not in ("float32", "bfloat16", "float16"):
+            raise ConfigError(f"rollout.engine.dtype={value}: use float32, bfloat16 or float16")
     for key in ("seed", "algorithm.warmup_steps", "algorithm.balance_coef", "algorithm.z_coef", "rollout.near_tie"):
         value = OmegaConf.select(cast(DictConfig, config), key)
         if value < 0:
@@ -136,8 +144,8 @@ def _stages(config: Config) -> None:
     for stage in stages:
         where = f"schedule.stages[{stage.name}]"
         _mixture(where, stage)
-        if not stage.share > 0:
-            raise ConfigError(f"{where}.share={stage.share}: must be greater than 0")
+        if not 0 < stage.share < float("inf"):
+            raise ConfigError(f"{where}.share={stage.share}: must be greater than 0, and finite")
         if stage.max_response_tokens < 1:
             raise ConfigError(f"{where}.max_response_tokens={stage.max_response_tokens}: must be at least 1")
     if len(stages) > config.trainer.max_steps:

@@ -69,25 +69,28 @@ def records(row: Mapping[str, Any]) -> Fields:
     """Our own rows: `question` or `prompt`, `answer`; optional `trace`, `domain`, `split`, `kind`, `level`."""
     answer = row.get("answer")
     number = isinstance(answer, int | float) and not isinstance(answer, bool)
-    optional = {n: _text(row, n) for n in ("trace", "domain", "split", "kind") if row.get(n) is not None}
-    level = row.get("level")
-    if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
-        raise FieldError("level", f"expected a whole number, found {level!r}")
     return Fields(
         question=_text(row, "question", "prompt"),
         answer=str(answer) if number else _text(row, "answer"),
-        trace=optional.get("trace"),
-        domain=optional.get("domain"),
-        split=optional.get("split"),
-        kind=optional.get("kind", ""),
-        level=level or 0,
+        trace=_text(row, "trace") if row.get("trace") is not None else None,
+        **_optional(row),
     )
+
+
+def _optional(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`domain`, `split`, `kind` and `level`, where the row has them."""
+    found: dict[str, Any] = {n: _text(row, n) for n in ("domain", "split", "kind") if row.get(n) is not None}
+    level = row.get("level")
+    if level is not None and (not isinstance(level, int) or isinstance(level, bool)):
+        raise FieldError("level", f"expected a whole number, found {level!r}")
+    return found | ({} if level is None else {"level": level})
 
 
 def humaneval(row: Mapping[str, Any]) -> Fields:
     """HumanEval: `prompt` begins a program, `test` defines `check(candidate)`, `entry_point` names the function.
 
-    The optional `canonical_solution` continues the prompt and gives the trace. Code is kept as it stands.
+    The optional `canonical_solution` continues the prompt and gives the trace; `split`, `kind` and `level` as in
+    `records`. Code is kept as it stands.
     """
     prompt, test, entry_point = _code(row, "prompt"), _code(row, "test"), _text(row, "entry_point")
     if not entry_point.isidentifier():
@@ -102,7 +105,7 @@ def humaneval(row: Mapping[str, Any]) -> Fields:
         _functions("canonical_solution", program)
         trace = _fenced(program)
     answer = CodeTests(entry_point, setup=prompt, test=test).to_json()
-    return Fields(f"{_COMPLETE}\n\n{_fenced(prompt)}", answer, trace)
+    return Fields(f"{_COMPLETE}\n\n{_fenced(prompt)}", answer, trace, **_optional(row))
 
 
 def _code(row: Mapping[str, Any], name: str) -> str:

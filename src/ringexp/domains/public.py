@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ringexp.code_tests import CodeTests
 from ringexp.domains.adapters import ADAPTERS, Adapter, FieldError, Fields
 from ringexp.domains.pool import Pool
 from ringexp.errors import ConfigError, DataError
@@ -163,7 +164,7 @@ def _build(
     read = 0
     for row in rows:
         read += 1
-        fields = _adapt(row, adapt)
+        fields = _adapt(row, adapt, domain)
         if fields.domain not in (None, domain):
             dropped["other_domain"] += 1
             continue
@@ -196,15 +197,17 @@ def _pool(domain: str, rows: Iterable[tuple[str, str, Prompt]], dropped: Counter
     return Loaded(pool, Report(read, {s: len(p) for s, p in chosen.items()}, {k: n for k, n in dropped.items() if n}))
 
 
-def _adapt(row: _Row, adapt: Adapter) -> Fields:
-    """The row's fields; what does not fit is an error that says where."""
+def _adapt(row: _Row, adapt: Adapter, domain: str) -> Fields:
+    """The row's fields; what does not fit, code without tests included, is an error that says where."""
     if not isinstance(row.content, Mapping):
         raise DataError(f"{row.place}: expected a JSON object, found {type(row.content).__name__}")
     try:
         fields = adapt(row.content)
         if fields.split is not None and fields.split not in SPLITS:
             raise FieldError("split", f"unknown split {fields.split!r}: use {', '.join(SPLITS)}")
-    except FieldError as error:
+        if domain == "code" and fields.domain in (None, domain):
+            CodeTests.from_json(fields.answer)
+    except DataError as error:
         raise DataError(f"{row.place}: {error}") from error
     return fields
 

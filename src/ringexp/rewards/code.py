@@ -1,7 +1,7 @@
 """The verifier of code: the last Python block of a response, judged by the problem's tests in a sandbox of its own.
 
-One fresh bubblewrap sandbox per candidate, limited by CPU time and counts. Verdicts are the same on a busy machine,
-with any number of workers, and in any thread.
+One fresh bubblewrap sandbox per candidate, limited by CPU time and counts, so that verdicts do not depend on the number
+of workers or on how busy the machine is, as long as a candidate gets its CPU time within the wall limit.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from ringexp.code_tests import CodeTests
-from ringexp.errors import DataError
+from ringexp.errors import ConfigError, DataError
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.sandbox import Job, Limits, Sandbox, require
 
@@ -34,6 +34,7 @@ class CodeVerifier:
 
     Raises:
         RingexpError: no sandbox works here; one line says what is missing.
+        ConfigError: impossible limits, or a wall limit so near the CPU limit that it would decide.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class CodeVerifier:
         cache_size: int = 16_384,
         max_code_chars: int = 100_000,
     ) -> None:
+        _check(workers, cpu_seconds, wall_seconds, memory_bytes, tmp_bytes, value_bytes, cache_size, max_code_chars)
         limits = Limits(cpu_seconds, wall_seconds, memory_bytes, tmp_bytes, value_bytes=value_bytes)
         require(limits)
         self._sandbox = Sandbox(limits, workers)
@@ -105,6 +107,19 @@ class CodeVerifier:
                     self._cache.move_to_end(key)
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
+
+
+def _check(workers: int, cpu_seconds: float, wall_seconds: float, *counts: int) -> None:
+    """Refuse limits that cannot be kept."""
+    key = "rewards.verifiers.code"
+    for value in (workers, *counts):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigError(f"{key}: workers, bytes and sizes must be whole numbers greater than 0, not {value!r}")
+    if not isinstance(cpu_seconds, int | float) or not cpu_seconds > 0:
+        raise ConfigError(f"{key}.cpu_seconds={cpu_seconds}: must be greater than 0")
+    if not isinstance(wall_seconds, int | float) or not wall_seconds > cpu_seconds:
+        raise ConfigError(f"{key}.wall_seconds={wall_seconds}: must be well above cpu_seconds={cpu_seconds}; it is "
+                          "only against programs that sleep")  # fmt: skip
 
 
 def last_code(text: str) -> str | None:

@@ -75,13 +75,6 @@ def budget_metrics(budgeted: BudgetedSet, token_budget: int | None) -> dict[str,
     }
 
 
-def mixture_metrics(groups: Sequence[Group], weights: Mapping[str, float]) -> dict[str, float]:
-    """The schedule's weights beside the shares that were drawn."""
-    counts = Counter(group.prompt.domain for group in groups)
-    target = {f"mixture/target/{domain}": weight for domain, weight in weights.items()}
-    return target | {f"mixture/realised/{domain}": counts[domain] / len(groups) for domain in weights}
-
-
 def progress_metrics(rl_tokens: int, sft_tokens: int) -> dict[str, float]:
     """Response tokens trained so far; token efficiency = RL tokens / SFT tokens (paper)."""
     return {"progress/tokens": sft_tokens + rl_tokens, "progress/token_efficiency": rl_tokens / max(1, sft_tokens)}

@@ -15,7 +15,7 @@ from ringexp.config.schema import AlgorithmConfig, RolloutConfig
 from ringexp.errors import EngineMismatchError
 from ringexp.evaluation.agreement import Agreement
 from ringexp.evaluation.run import Evaluator, judge
-from ringexp.mixing.schedule import Stage
+from ringexp.mixing.schedule import Stage, mixture_metrics
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.logprob import Scored, score_responses
 from ringexp.records import Group, Prompt, Request, Sampling
@@ -140,7 +140,7 @@ class C3POModule(StepModule):
         times = clock.metrics()
         metrics = update | report.rollout_metrics(groups, experience.zero_variance)
         metrics |= report.budget_metrics(experience.budgeted, self.config.token_budget)
-        metrics |= report.mixture_metrics(groups, self.stage.weights)
+        metrics |= mixture_metrics([group.prompt.domain for group in groups], self.stage.weights)
         metrics |= report.progress_metrics(self.tokens_before + self.tokens, self.sft_tokens)
         metrics |= report.speed_metrics(groups, experience.budgeted.tokens, times)
         self.log_step(metrics | times, {

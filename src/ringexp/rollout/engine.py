@@ -18,6 +18,11 @@ class RolloutEngine(Protocol):
     version: int
     """Policy version of the weights held, as given to the last `sync`."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still answer."""
+        ...
+
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
         """One rollout a request, in order. A request's seed alone decides its samples, not its batch."""
         ...

@@ -11,9 +11,9 @@ _current: tuple[str, RolloutEngine] | None = None
 
 
 def shared_engine(key: str, build: Callable[[], RolloutEngine]) -> RolloutEngine:
-    """The engine for `key` (a hash of all it depends on); another key's engine is closed first."""
+    """The engine for `key` (a hash of all it depends on); another key's engine, or a dead one, is closed first."""
     global _current
-    if _current is not None and _current[0] != key:
+    if _current is not None and (_current[0] != key or not _current[1].alive):
         close_shared()
     if _current is None:
         _current = (key, build())
@@ -24,5 +24,5 @@ def close_shared() -> None:
     """Close the process's engine, if it has one."""
     global _current
     if _current is not None:
-        _current[1].close()
-        _current = None
+        (_, engine), _current = _current, None
+        engine.close()

@@ -67,6 +67,11 @@ class TransformersEngine:
         for parameter in self._model.parameters():  # aligned memory of its own: a mapped file's may change last bits
             parameter.data = parameter.data.clone()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still answer: it lives and dies with this process."""
+        return True
+
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
         """One rollout a request, in order (see `RolloutEngine.generate`). Raises ValueError on too long a prompt."""
         drawn: list[Drawn] = [((), ())] * len(requests)

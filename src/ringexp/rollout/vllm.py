@@ -75,6 +75,11 @@ class VLLMEngine:
 
         return LLM(worker_extension_cls="ringexp.rollout.vllm_worker.WeightSync", **arguments)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still answer: it lives and dies with this process."""
+        return True
+
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
         """One rollout a request, in order (see `RolloutEngine.generate`)."""
         from vllm import SamplingParams

@@ -73,6 +73,11 @@ class VLLMProcessEngine(VLLMEngine):
                 if not future.done():
                     future.set_exception(EngineDeadError())
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still answer."""
+        return all(process.is_alive() for process in self.processes)
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         from vllm.v1.engine.exceptions import EngineDeadError

@@ -22,8 +22,9 @@ def sft_steps(config: SFTConfig, documents: int) -> int:
 class SFTData(LightningDataModule):  # type: ignore[misc]
     """Batches of traced prompts from `start` on, domains mixed by `sft.weights`, else by the sizes of their pools.
 
-    An epoch of `sft.epochs` is as many documents as there are, whatever the weights make of each domain.
-    Raises ConfigError where no prompt of a domain with weight has a trace.
+    A domain without traces takes no part (the run says so when it begins). An epoch of
+    `sft.epochs` is as many documents as there are, whatever the weights make of each domain.
+    Raises ConfigError where there is nothing to learn from.
     """
 
     def __init__(self, pools: Mapping[str, Sequence[Prompt]], config: SFTConfig, seed: int) -> None:
@@ -32,7 +33,7 @@ class SFTData(LightningDataModule):  # type: ignore[misc]
         sizes = {domain: float(len(prompts)) for domain, prompts in traced.items()}
         weights = sizes if config.weights is None else {d: config.weights[d] if n else 0.0 for d, n in sizes.items()}
         if not sum(weights.values()):
-            raise ConfigError("data.pools: no prompt has a trace to learn from; give data with worked solutions")
+            raise ConfigError("sft.weights: no domain of data.pools has both weight and prompts with a trace")
         self.steps = sft_steps(config, int(sum(sizes.values())))
         self.sampler = MixtureSampler(traced, weights, config.batch_size, self.steps, seed, "sft")
         self.start = 0

@@ -39,6 +39,11 @@ def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:
         if isinstance(source, Loaded):
             dropped.update(source.report.dropped)
             source = source.pool
+        if not isinstance(source, Pool):
+            raise ConfigError(f"data.pools.{domain}: {component.get('_target_')} gives no pool of prompts")
+        if source.domain != domain:
+            raise ConfigError(f"data.pools.{domain}: its prompts are of domain {source.domain!r}; "
+                              f"set data.pools.{domain}.domain={domain}")  # fmt: skip
         pools[domain] = source
     return pools, dropped
 
@@ -54,10 +59,22 @@ def prepare(pools: Mapping[str, Pool], dropped: Counter[str], tokenizer: ChatTok
     encoded = {domain: _fit(tokenizer.encode_pool(pool), config, counts) for domain, pool in pools.items()}
     for domain, pool in encoded.items():
         for split in SPLITS:
+            if not getattr(pools[domain], split):
+                raise ConfigError(f"data.pools.{domain}: there is no {split} prompt; give more rows, or rows that name "
+                                  "their split")  # fmt: skip
             if not getattr(pool, split):
                 raise ConfigError(f"data.pools.{domain}: no {split} prompt is left within data.max_prompt_tokens="
                                   f"{config.max_prompt_tokens}")
+    for split in ("train", "validation"):
+        if not any(p.trace_ids for pool in encoded.values() for p in getattr(pool, split)):
+            raise ConfigError(f"data.pools: no {split} prompt has a trace; give data with worked solutions, or raise "
+                              f"data.max_trace_tokens={config.max_trace_tokens}")  # fmt: skip
     return Prepared(encoded, counts, fingerprint.hexdigest())
+
+
+def untraced(pools: Mapping[str, Pool]) -> list[str]:
+    """The domains from which SFT has nothing to learn."""
+    return [domain for domain, pool in pools.items() if not any(p.trace_ids for p in pool.train)]
 
 
 def _fit(pool: Pool, config: DataConfig, counts: Counter[str]) -> Pool:

@@ -8,6 +8,7 @@ from ringexp.records import Sampling
 from ringexp.selection.catalog import Catalog
 from ringexp.sft.data import SFTData
 from ringexp.sft.module import SFTModule
+from ringexp.tasks.data import untraced
 from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.training.checkpoint import latest, load_state, load_weights
@@ -35,8 +36,11 @@ def _train(workspace: Workspace, stage: Stage) -> None:
     pools = workspace.data.pools
     data = SFTData({domain: pool.train for domain, pool in pools.items()}, config.sft, config.seed)
     module: SFTModule = instantiate(config.sft.module)(
-        model=workspace.model(), config=config.sft, optimizer=instantiate(config.sft.optimizer), steps=data.steps
-    )
+        model=workspace.model(), config=config.sft, optimizer=instantiate(config.sft.optimizer), steps=data.steps,
+        weights=data.sampler.weights,
+    )  # fmt: skip
+    for domain in untraced(pools):
+        say(f"warning: sft: no training prompt of domain {domain} has a trace, so the mix is without it")
     checkpoint = latest(stage.folder)
     if checkpoint is not None:
         load_weights(checkpoint, module.model)

@@ -20,7 +20,8 @@ def summarise(workspace: Workspace) -> None:
     """Gather the pipeline's results from MLflow, write them, print them."""
     summary = gather(workspace)
     best = max(row["pass_at_1"]["mean"] for row in summary["evaluations"])
-    workspace.record.log({"best/pass_at_1": best}, summary["steps"])
+    if workspace.config.evaluation.split == "test":
+        workspace.record.log({"best/pass_at_1": best}, summary["steps"])
     text = json.dumps(summary, indent=2)
     (workspace.folder / "summary.json").write_text(text + "\n")
     workspace.record.log_text(text, "summary.json")

@@ -5,6 +5,7 @@ the configuration that decides it; so the same command resumes what was killed a
 """
 
 import fcntl
+import inspect
 import itertools
 import sys
 import time
@@ -39,8 +40,8 @@ STAGE_GROUPS = {
     "sft": ("model", "data", "sft", "algorithm.temperature", "rollout", "rewards", "trainer.lightning",
             "trainer.callbacks", "trainer.threads", "seed"),
     "select": ("selection",),
-    "rl": ("algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
-    "evaluate": ("evaluation", "rewards", "rollout", "seed"),
+    "rl": ("data.max_prompt_tokens", "algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
+    "evaluate": ("data.max_prompt_tokens", "evaluation", "rewards", "rollout", "seed"),
 }  # fmt: skip
 """The configuration that decides a stage, beside the stages before it."""
 
@@ -161,6 +162,11 @@ def _check_parts(config: Config) -> None:
     """Build what later stages are made of, so that a wrong name or argument shows now and not after SFT."""
     instantiate(config.selection.rule)
     instantiate(config.algorithm.advantage)
+    engine = instantiate(config.rollout.engine)
+    try:
+        inspect.signature(engine.func).bind_partial(**engine.keywords)
+    except TypeError as error:
+        raise ConfigError(f"rollout.engine: {engine.func.__name__}: {error}") from error
     for part in (config.sft.optimizer, config.algorithm.optimizer):
         try:
             instantiate(part)([torch.nn.Parameter(torch.zeros(1))])

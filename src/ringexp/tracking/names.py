@@ -66,7 +66,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("eval/<domain>/length", "tokens", "mean response length"),
     Metric("eval/outcome/<outcome>", "share", "verdicts over all evaluated responses"),
     Metric("eval/<domain>/outcome/<outcome>", "share", "verdicts over the responses of one domain"),
-    Metric("best/pass_at_1", "share", "the higher of final/sft and final/rl, mean over domains"),
+    Metric("best/pass_at_1", "share", "the highest of all policies evaluated on test prompts, mean over domains"),
     Metric("final/<checkpoint>/<domain>/pass_at_1", "share", "pass@1 on test prompts: checkpoint sft or rl"),
     Metric("final/<checkpoint>/mean/pass_at_1", "share", "its mean over domains"),
     Metric("select/<quantity>", "", "of the selected checkpoint: its step and its quantities"),

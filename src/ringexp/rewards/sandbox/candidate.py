@@ -87,6 +87,7 @@ def _load(source: str, entry_point: str) -> tuple[list[str], Any]:
         exec(code, module.__dict__)
     except BaseException as error:
         return _raised(error), None
+    seed()  # a module that the source imports may have loaded it
     function = module.__dict__.get(entry_point)
     return (["ready"], function) if callable(function) else (["missing"], None)
 

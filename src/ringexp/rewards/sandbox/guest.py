@@ -15,7 +15,7 @@ from ringexp.rewards.sandbox.codec import NotPlain, read
 from ringexp.rewards.sandbox.proxy import Candidate, CandidateError, Stopped
 from ringexp.rewards.sandbox.seccomp import confine, hide
 
-_LOADED_ONCE = ("typing", "math", "collections", "itertools", "functools", "re", "random", "string", "heapq", "bisect")
+_LOADED_ONCE = ("typing", "math", "collections", "itertools", "functools", "re", "string", "heapq", "bisect")
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
     for name in _LOADED_ONCE:
         if f"import {name}" in request["source"] or f"from {name}" in request["source"]:
             __import__(name)
+    if "random" in request["source"]:  # also where it is one name of several, or imported late: it has to be seeded
+        __import__("random")
     hide()
     candidate = _fork(request, started)
     limit(
@@ -93,6 +95,8 @@ def _check(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
         check = space["check"]
     except Exception as error:
         return {"outcome": "error", "detail": f"tests cannot be executed: {type(error).__name__}"}
+    if "random" in tests["setup"] + tests["test"]:  # `check` may import it
+        __import__("random")
     seed()
     try:
         check(candidate.call)

@@ -117,15 +117,6 @@ def require(limits: Limits | None = None) -> None:
         raise RingexpError(f"a trivial program fails in the sandbox ({why}): raise the limits of code rewards")
 
 
-def available() -> bool:
-    """Whether sandboxes work here."""
-    try:
-        require()
-    except RingexpError:
-        return False
-    return True
-
-
 def _mend(complaint: str) -> str:
     """What to do about bubblewrap's own message."""
     if any(word in complaint for word in ("namespace", "uid map", "RTM_NEWADDR", "pivot_root")):

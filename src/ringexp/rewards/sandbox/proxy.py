@@ -48,8 +48,11 @@ class Candidate:
         """No more ticks; end the process, if it has not ended, and wait, so that its CPU time is counted."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         if not self._reaped:
-            os.kill(self._pid, signal.SIGKILL)
-            os.wait4(self._pid, 0)
+            try:
+                os.kill(self._pid, signal.SIGKILL)
+                os.wait4(self._pid, 0)
+            except (ProcessLookupError, ChildProcessError):  # reaped in the moment before a tick
+                return
 
     def stop(self, outcome: str, detail: str) -> Stopped:
         """The exception to raise; the first reason stays the verdict even where tests swallow it."""
@@ -62,6 +65,8 @@ class Candidate:
         if status != "confined":  # nothing untrusted has run yet
             raise self.stop("error", str(rest)[:100])
         status, *rest = self._receive()
+        if status in ("unparsable", "raised") and not rest:
+            raise self.stop("wrong", "bad reply")
         if status == "unparsable":
             raise self.stop("unparsable", f"not Python: {_name(rest[0])}")
         if status == "missing":
