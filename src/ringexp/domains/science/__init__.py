@@ -7,6 +7,7 @@ distance, as a force and as a bare multiplication.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from random import Random
 
 from ringexp.domains.math import ENDINGS
@@ -17,6 +18,7 @@ from ringexp.domains.procedural import check_arguments, in_turn, shuffled, split
 from ringexp.domains.science.kinds import LEVELS, SPACES
 from ringexp.domains.science.laws import LAWS
 from ringexp.domains.science.wordings import ROUNDING, WORDINGS
+from ringexp.errors import ConfigError
 from ringexp.records import Prompt
 from ringexp.seeds import generator
 
@@ -24,23 +26,30 @@ Problem = tuple[str, Numbers]
 
 
 def generate(
-    count: int, split: str, seed: int, levels: Sequence[int] = LEVELS, kinds: Sequence[str] | None = None
+    count: int, split: str, seed: int, levels: Sequence[int] = LEVELS, kinds: Sequence[str] | None = None,
+    laws: Sequence[str] | None = None,
 ) -> list[Prompt]:
     """`count` different problems of one split with worked traces, kinds and levels in turn.
 
-    A shorter list is a prefix of a longer one with the same other arguments. `kinds` defaults to all.
+    A shorter list is a prefix of a longer one with the same other arguments. `kinds` and `laws` (their laws, named in
+    `kinds.SPACES`) default to all.
 
     Raises:
-        ConfigError: an unknown split, level or kind, or fewer problems than asked for.
+        ConfigError: an unknown split, level, kind or law, or fewer problems than asked for.
     """
     names = list(SPACES) if kinds is None else list(kinds)
     check_arguments("science", count, split, levels, names, LEVELS, tuple(SPACES))
-    return in_turn("science", _cell, _prompt, count, split, seed, levels, names)
+    unknown = sorted(set(laws or ()) - set(LAWS))
+    if unknown:
+        raise ConfigError(f"science: unknown law {unknown[0]!r}: use some of {', '.join(LAWS)}")
+    cell = partial(_cell, None if laws is None else frozenset(laws))
+    return in_turn("science", cell, _prompt, count, split, seed, levels, names)
 
 
-def _cell(kind: str, level: int, split: str, seed: int) -> Iterator[Problem]:
+def _cell(only: frozenset[str] | None, kind: str, level: int, split: str, seed: int) -> Iterator[Problem]:
     """The problems of one kind and level in one split, its laws in turn, in an order that the seed decides."""
-    laws = [_problems(space, kind, level, split, seed) for space in SPACES[kind][level]]
+    spaces = [space for space in SPACES[kind][level] if only is None or space.form in only]
+    laws = [_problems(space, kind, level, split, seed) for space in spaces]
     while laws:
         drawn = [(law, next(law, None)) for law in laws]
         yield from (problem for _, problem in drawn if problem is not None)
