@@ -126,7 +126,7 @@ def test_schedules_are_what_their_names_say(
     assert [(s.name, set(s.weights), s.max_response_tokens) for s in stages] == expected
     assert sum(s.steps for s in stages) == config.trainer.max_steps
     maths = sum(s.steps * s.weights.get("math", 0) for s in stages) / config.trainer.max_steps
-    assert maths == pytest.approx({"joint": 2_800 / 6_800, "math_only": 1.0}.get(schedule, 0.5), abs=0.02)
+    assert maths == pytest.approx({"joint": 2_800 / 6_400, "math_only": 1.0}.get(schedule, 0.5), abs=0.02)
 
 
 def files(rows: Path) -> list[str]:

@@ -87,11 +87,11 @@ def test_the_budget_is_kept(first: Store, stage: str) -> None:
 
 
 def test_each_stage_mixes_its_own_domains_under_its_own_limit(first: Store) -> None:
-    """Four prompts a step: stage 2 wants 3.14 of code and 0.86 of science; its responses may be a third longer."""
+    """Four prompts a step: stage 2 wants 1.33 of code and 2.67 of science; its responses may be a third longer."""
     maths, mixed = (first.stage(stage) for stage in RL)
     assert [value for _, value in first.history(maths, "mixture/realised/math")] == [1.0] * 4
     assert "mixture/realised/code" not in maths.data.metrics
-    for domain, weight in (("code", 14_000 / 17_833), ("science", 3_833 / 17_833)):
+    for domain, weight in (("code", 1 / 3), ("science", 2 / 3)):
         assert [value for _, value in first.history(mixed, f"mixture/target/{domain}")] == pytest.approx([weight] * 4)
         assert all(abs(4 * value - 4 * weight) < 1 for _, value in first.history(mixed, f"mixture/realised/{domain}"))
     assert [max(value for _, value in first.history(run, "length/max")) for run in (maths, mixed)] == [72, 96]
