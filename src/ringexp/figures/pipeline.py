@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -80,19 +81,32 @@ def _rl(top: Axes, bottom: Axes, rl: Sequence[StageCurves], colours: Mapping[str
             bottom.axvline(min(steps) - 0.5, color=INK, linewidth=0.8, linestyle=":")
         top.annotate(stage.name, ((min(steps) + max(steps)) / 2, 1), xycoords=("data", "axes fraction"), ha="center",
                      va="top", fontsize=8, color=INK)  # fmt: skip
-    top.set(ylim=(0, None), ylabel="rollout entropy, nats", title="C3PO, stage by stage")
+    top.set(ylim=(0, 1.15 * top.get_ylim()[1]), ylabel="rollout entropy, nats", title="C3PO, stage by stage")
     bottom.set(ylim=(0, 1), ylabel="mean reward of the step", xlabel="step of the run")
 
 
+def _spread(values: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Heights for labels in the order of their values, at least `gap` apart."""
+    heights: dict[str, float] = {}
+    for name in sorted(values, key=lambda n: values[n]):
+        heights[name] = max([values[name], *(height + gap for height in heights.values())])
+    return heights
+
+
 def _tests(axis: Axes, tests: Sequence[tuple[str, Mapping[str, float]]], colours: Mapping[str, str]) -> None:
-    for name, colour in {**colours, "mean": INK}.items():
+    every = {**colours, "mean": INK}
+    last = len(tests) - 1
+    for name, colour in every.items():
         values = [scores[name] for _, scores in tests]
         axis.plot(values, color=colour, marker="o", markersize=4, linestyle="--" if name == "mean" else "-")
-        for at in (0, len(values) - 1):
-            axis.annotate(f"{values[at]:.2f}", (at, values[at]), xytext=(-6 if at == 0 else 6, 0), fontsize=8,
-                          textcoords="offset points", ha="right" if at == 0 else "left", va="center", color=colour)
-        axis.annotate(name, (len(values) - 1, values[-1]), xytext=(34, 0), textcoords="offset points", va="center",
-                      fontsize=9, color=colour)  # fmt: skip
+    for at in (0, last):
+        scores = tests[at][1]
+        for name, height in _spread({name: scores[name] for name in every}, 0.028).items():
+            side: dict[str, Any] = {"fontsize": 8, "textcoords": "offset points", "va": "center", "color": every[name]}
+            axis.annotate(f"{scores[name]:.2f}", (at, height), xytext=(-6 if at == 0 else 6, 0),
+                          ha="right" if at == 0 else "left", **side)  # fmt: skip
+            if at == last:
+                axis.annotate(name, (at, height), xytext=(34, 0), **side)
     axis.set(xlim=(-0.45, len(tests) - 0.35), ylim=(0, 1), title="test pass@1", xticks=range(len(tests)))
     labels = [f"after\n{name}" if number else name for number, (name, _) in enumerate(tests)]
     axis.set_xticklabels(labels, fontsize=8)
