@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sandboxed import needs_sandbox
 
 from ringexp.code_tests import CodeTests
 from ringexp.domains.public import load_jsonl
@@ -12,25 +13,13 @@ from ringexp.errors import DataError, RingexpError
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.code import CodeVerifier, last_code
 from ringexp.rewards.registry import Verifier
-from ringexp.rewards.sandbox import Job, Sandbox, require
+from ringexp.rewards.sandbox import Job, Sandbox
 
 CORRECT, WRONG, UNPARSABLE, TIMEOUT, ERROR = Outcome
 HUMANEVAL = Path(__file__).parents[3] / "shared" / "data" / "humaneval_first60.jsonl"
 ADD_ONE = CodeTests("f", "", "def check(f):\n    assert [f(i) for i in range(9)] == [*range(1, 10)]\n").to_json()
 GOOD = "```python\ndef f(x):\n    return x + 1\n```"
 WRONG_VALUE = "```python\ndef f(x):\n    return x\n```"
-
-
-def _why_not() -> str:
-    try:
-        require()
-    except RingexpError as error:
-        return str(error)
-    return ""
-
-
-WHY_NOT = _why_not()
-needs_sandbox = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 
 def asked(answer: str = ADD_ONE) -> Prompt:

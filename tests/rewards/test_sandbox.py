@@ -19,6 +19,7 @@ import pytest
 from hostile_candidates import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
+from sandboxed import needs_sandbox
 
 from ringexp.code_tests import CodeTests
 from ringexp.errors import RingexpError
@@ -33,18 +34,6 @@ LIMITS = Limits(cpu_seconds=0.4, wall_seconds=2.0, memory_bytes=192 * MIB, tmp_b
 PATIENT = Limits(cpu_seconds=0.4, wall_seconds=60)
 ADD_ONE = CodeTests("f", "", "def check(f):\n    for i in range(5):\n        assert f(i) == i + 1\n")
 GOOD = Job("def f(x):\n    return x + 1\n", ADD_ONE)
-
-
-def _why_not() -> str:
-    try:
-        require()
-    except RingexpError as error:
-        return str(error)
-    return ""
-
-
-WHY_NOT = _why_not()
-needs_sandbox = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ class QuantityJudge:
 
         self._registry: Any = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
         self._registry.default_format = ""
+        self._no_unit = (pint.errors.PintError, ValueError)  # ValueError: a name that is a number, as nan
         self._otherwise, self._number = otherwise, number
         self._relative = Fraction(str(relative_tolerance))
         self._units: dict[str, Any] = {}
@@ -131,7 +132,7 @@ class QuantityJudge:
         for spelling in (name, name.lower())[: 1 + (len(name) > 3)]:
             try:
                 return self._registry.Unit(spelling)
-            except Exception:  # whatever a name that is no unit makes Pint raise
+            except self._no_unit:
                 continue
         return None
 

@@ -9,9 +9,10 @@ from ringexp.evaluation.agreement import agreement_on
 from ringexp.mixing import schedule
 from ringexp.records import Prompt, Sampling
 from ringexp.rollout.engine import require_match
+from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.rl import stage_name, stages, weights_after
 from ringexp.tasks.select import selected
-from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tasks.workspace import Stage, Workspace, say
 from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights
 

@@ -2,11 +2,11 @@
 
 from ringexp.config.schema import Config
 from ringexp.tasks.evaluate import evaluate_sft, evaluate_stage
+from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.rl import rl_stage, stages
 from ringexp.tasks.select import select
 from ringexp.tasks.sft import supervised_fine_tuning
 from ringexp.tasks.summary import summarise
-from ringexp.tasks.workspace import open_workspace
 
 
 def run(config: Config) -> None:

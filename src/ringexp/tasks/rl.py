@@ -11,8 +11,9 @@ from ringexp.mixing import schedule
 from ringexp.mixing.sampler import MixtureSampler
 from ringexp.rl.module import C3POModule, Parts
 from ringexp.rl.samples import SampleTables
+from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.select import Selected, selected
-from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tasks.workspace import Stage, Workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit

@@ -11,7 +11,8 @@ from ringexp.figures.selection import selection_figure
 from ringexp.records import Checkpoint
 from ringexp.selection.catalog import Catalog
 from ringexp.selection.rules import Choice
-from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tasks.opening import open_workspace
+from ringexp.tasks.workspace import Stage, Workspace, say
 from ringexp.tracking.run import TAG
 
 

@@ -9,7 +9,8 @@ from ringexp.selection.catalog import Catalog
 from ringexp.sft.data import SFTData
 from ringexp.sft.module import SFTModule
 from ringexp.tasks.data import untraced
-from ringexp.tasks.workspace import Stage, Workspace, open_workspace, say
+from ringexp.tasks.opening import open_workspace
+from ringexp.tasks.workspace import Stage, Workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit
