@@ -7,11 +7,13 @@ PORT ?= 5000
 LOCK := requirements/cpu.lock
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut -c1-16)
+BENCH := .venv-bench
+BENCH_STAMP := $(BENCH)/.installed-$(shell sha256sum requirements/bench.lock | cut -c1-16)
 
-.PHONY: help setup sandbox demo test check ui lock clean
+.PHONY: help setup bench-setup sandbox demo test check ui lock clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) sandbox ## make .venv from the lock (a few minutes, once), install bubblewrap where it may
 
@@ -26,6 +28,16 @@ $(STAMP):
 	  $(BIN)/pip install -qq --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK); }
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-* && touch $@
+
+bench-setup: $(BENCH_STAMP) ## make .venv-bench: verl, which the lock cannot hold, for the benchmarks
+
+$(BENCH_STAMP):
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo "installing verl and the CPU build of torch into $(BENCH) (a minute, once)"
+	@$(BENCH)/bin/pip install -qq --no-deps --require-hashes -r requirements/bench.lock || { \
+	  echo "trying again with PyTorch's CPU index"; \
+	  $(BENCH)/bin/pip install -qq --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r requirements/bench.lock; }
+	@rm -f $(BENCH)/.installed-* && touch $@
 
 # Responses that are code are judged inside bubblewrap. Installing it needs root, or sudo that asks nothing.
 sandbox:
