@@ -1,5 +1,7 @@
 """What any rollout engine must do. Run against each for real; another engine joins by a factory in ENGINES."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +157,53 @@ def test_prompts_beyond_one_batch_of_tokens(bench: Bench) -> None:
     together = plain(bench.engine.generate(every, Sampling(max_tokens=2)))
     assert len(together) == 420
     assert plain(bench.engine.generate(every[400:404], Sampling(max_tokens=2))) == together[400:404]
+
+
+def test_each_response_is_told_of_once_when_it_is_complete(bench: Bench) -> None:
+    """With the very rollout that is returned, in the calling thread, and long before the end; nothing else changes.
+
+    560 requests are more than any engine draws at once.
+    """
+    bench.engine.sync(released_weights(bench.model), 3)
+    every = [Request(p, i, i) for i, p in enumerate(prompts(40) * 14)]
+    expected = bench.engine.generate(every, SAMPLING)
+    told: list[tuple[int, Rollout, float]] = []
+    threads = set()
+
+    def finished(index: int, rollout: Rollout) -> None:
+        told.append((index, rollout, time.perf_counter()))
+        threads.add(threading.get_ident())
+
+    start = time.perf_counter()
+    found = bench.engine.generate(every, SAMPLING, finished)
+    seconds = time.perf_counter() - start
+    assert found == expected
+    assert sorted(index for index, _, _ in told) == list(range(len(every)))
+    assert all(rollout is found[index] for index, rollout, _ in told)
+    assert [index for index, _, _ in told] != list(range(len(every)))
+    assert threads == {threading.get_ident()}
+    assert told[-1][2] - told[0][2] > 0.1 * seconds  # after the end, all calls would come within a hundredth of it
+    assert bench.engine.generate([], SAMPLING, finished) == []
+    assert len(told) == len(every)
+
+
+def test_an_error_of_the_listener_ends_the_generation(bench: Bench) -> None:
+    """It comes out at once, nothing is told of afterwards, and the engine draws what it would have drawn."""
+    bench.engine.sync(released_weights(bench.model), 3)
+    every = requests(300)
+    expected = plain(bench.engine.generate(every, SAMPLING))
+    told: list[int] = []
+
+    def finished(index: int, rollout: Rollout) -> None:
+        told.append(index)
+        if len(told) == 5:
+            raise LookupError("no verifier")
+
+    with pytest.raises(LookupError, match="no verifier"):
+        bench.engine.generate(every, SAMPLING, finished)
+    assert len(told) == 5
+    assert plain(bench.engine.generate(every[:50], SAMPLING)) == expected[:50]
+    assert plain(bench.engine.generate(every, SAMPLING)) == expected
 
 
 def test_versions_follow_the_sync(bench: Bench) -> None:

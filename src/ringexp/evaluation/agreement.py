@@ -28,6 +28,11 @@ class Agreement:
         self._engine.append(behaviour.cpu())
         self._undecided.append((scored.margin < near_tie).cpu())
 
+    @property
+    def tokens(self) -> int:
+        """Tokens compared."""
+        return sum(map(len, self._trainer))
+
     def metrics(self) -> dict[str, float]:
         """`mismatch/…` and `kl/behaviour`. The percentile leaves out tokens at or after a router's near-tie."""
         trainer, engine, undecided = (torch.cat(x) for x in (self._trainer, self._engine, self._undecided))

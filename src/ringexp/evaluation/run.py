@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringexp import seeds
+from ringexp.evaluation.judging import Collected, collect
 from ringexp.evaluation.pass_at_k import mean_pass_at_k, standard_error
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, released_weights
 from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Sampling
@@ -33,27 +34,25 @@ class Evaluator:
 
     def draw(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int) -> list[Rollout]:
         """`samples` responses to each prompt, in order; each draw is seeded by its prompt and sample alone."""
-        requests = [
-            Request(prompt, sample, seeds.derive(seed, prompt.id, sample))
-            for prompt in prompts
-            for sample in range(samples)
-        ]
-        return self.engine.generate(requests, sampling)
+        return self.engine.generate(_requests(prompts, samples, seed), sampling)
+
+    def collect(self, requests: Sequence[Request], sampling: Sampling, samples: int) -> Collected:
+        """Draw and judge at once, `samples` requests in a row to a prompt (see `judging.collect`)."""
+        return collect(self.engine, self.verifier, requests, sampling, samples)
 
     def evaluate(
         self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int, k: Sequence[int]
     ) -> Evaluation:
         """Draw and judge `samples` responses to each prompt."""
-        groups = judge(self.draw(prompts, samples, sampling, seed), samples, self.verifier)
-        return Evaluation(evaluation_metrics(groups, k), tuple(groups))
+        groups = self.collect(_requests(prompts, samples, seed), sampling, samples).groups
+        return Evaluation(evaluation_metrics(groups, k), groups)
 
 
-def judge(rollouts: Sequence[Rollout], samples: int, verifier: Verifier) -> list[Group]:
-    """Score rollouts, `samples` in a row to a prompt, and group them."""
-    verdicts = verifier.score([r.request.prompt for r in rollouts], [r.text for r in rollouts])
+def _requests(prompts: Sequence[Prompt], samples: int, seed: int) -> list[Request]:
     return [
-        Group(rollouts[i].request.prompt, tuple(rollouts[i : i + samples]), tuple(verdicts[i : i + samples]))
-        for i in range(0, len(rollouts), samples)
+        Request(prompt, sample, seeds.derive(seed, prompt.id, sample))
+        for prompt in prompts
+        for sample in range(samples)
     ]
 
 

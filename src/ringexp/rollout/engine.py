@@ -1,6 +1,6 @@
 """The protocol of a rollout engine, and the check that engine and trainer hold the same weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,8 @@ from ringexp.errors import EngineMismatchError
 from ringexp.records import Request, Rollout, Sampling
 
 NamedWeights = Iterable[tuple[str, Tensor]]
+Finished = Callable[[int, Rollout], None]
+"""Told of each complete response: the index of its request, and the rollout."""
 
 
 class RolloutEngine(Protocol):
@@ -23,8 +25,15 @@ class RolloutEngine(Protocol):
         """Whether it can still answer."""
         ...
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
-        """One rollout a request, in order. A request's seed alone decides its samples, not its batch."""
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, finished: Finished | None = None
+    ) -> list[Rollout]:
+        """One rollout a request, in order. A request's seed alone decides its samples, not its batch.
+
+        `finished` is called in the calling thread, once for each request, as soon as its response is complete, with
+        the rollout that is returned later. What it raises ends the generation and is raised here; the engine can be
+        used afterwards.
+        """
         ...
 
     def sync(self, weights: NamedWeights, version: int) -> None:

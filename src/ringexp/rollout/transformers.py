@@ -26,7 +26,7 @@ from ringexp.models.cached import reserved_cache
 from ringexp.models.registry import register
 from ringexp.models.released import load_released_weights
 from ringexp.records import Request, Rollout, Sampling
-from ringexp.rollout.engine import NamedWeights
+from ringexp.rollout.engine import Finished, NamedWeights
 
 SCORED_LOGITS = 1 << 24
 """Logits computed at once when given sequences are scored (64 MiB in float32)."""
@@ -72,24 +72,26 @@ class TransformersEngine:
         """Whether it can still answer: it lives and dies with this process."""
         return True
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, finished: Finished | None = None
+    ) -> list[Rollout]:
         """One rollout a request, in order (see `RolloutEngine.generate`). Raises ValueError on too long a prompt."""
-        drawn: list[Drawn] = [((), ())] * len(requests)
+        rollouts: dict[int, Rollout] = {}
         for width, chunk in self._chunks(requests):
-            for index, response in zip(chunk, self._draw([requests[i] for i in chunk], width, sampling), strict=True):
-                drawn[index] = response
-        texts = self._decode([token_ids for token_ids, _ in drawn])
-        return [
-            Rollout(
-                request=request,
-                token_ids=token_ids,
-                logprobs=logprobs,
-                versions=(self.version,) * len(token_ids),
-                text=text,
-                truncated=token_ids[-1] != self._eos_id,
-            )
-            for request, (token_ids, logprobs), text in zip(requests, drawn, texts, strict=True)
-        ]
+            drawn = self._draw([requests[i] for i in chunk], width, sampling)
+            texts = self._decode([token_ids for token_ids, _ in drawn])
+            for index, (token_ids, logprobs), text in zip(chunk, drawn, texts, strict=True):
+                rollouts[index] = Rollout(
+                    request=requests[index],
+                    token_ids=token_ids,
+                    logprobs=logprobs,
+                    versions=(self.version,) * len(token_ids),
+                    text=text,
+                    truncated=token_ids[-1] != self._eos_id,
+                )
+                if finished is not None:
+                    finished(index, rollouts[index])
+        return [rollouts[index] for index in range(len(requests))]
 
     def _chunks(self, requests: Sequence[Request]) -> Iterator[tuple[int, list[int]]]:
         """Indices of the requests drawn together, and the width that their prompts are padded to."""

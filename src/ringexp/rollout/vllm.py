@@ -14,9 +14,11 @@ import torch
 
 from ringexp.models.registry import register
 from ringexp.records import Request, Rollout, Sampling
-from ringexp.rollout.engine import NamedWeights
+from ringexp.rollout.engine import Finished, NamedWeights
 
 SEED_MASK = (1 << 62) - 1
+Ended = Callable[[list[tuple[int, Any]]], None]
+"""Told after a step of the engine: the indices of the prompts that ended in it, and vLLM's outputs."""
 SET_NUM_THREADS = torch.set_num_threads  # vLLM's CPU worker replaces the name by a function that does nothing
 
 
@@ -80,7 +82,9 @@ class VLLMEngine:
         """Whether it can still answer: it lives and dies with this process."""
         return True
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Rollout]:
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, finished: Finished | None = None
+    ) -> list[Rollout]:
         """One rollout a request, in order (see `RolloutEngine.generate`)."""
         from vllm import SamplingParams
 
@@ -99,14 +103,35 @@ class VLLMEngine:
             for request in requests
         ]
         prompts = [{"prompt_token_ids": list(request.prompt.token_ids)} for request in requests]
-        outputs = self._run(prompts, params)
-        completions = [output.outputs[0] for output in outputs]
-        texts = self._decode([completion.token_ids for completion in completions])
-        return list(map(self._rollout, requests, completions, texts))
+        rollouts: dict[int, Rollout] = {}
 
-    def _run(self, prompts: list[dict[str, list[int]]], params: Any) -> Any:
-        """vLLM's outputs for all prompts, in order; `params` for each, or for all."""
-        return self._llm.generate(prompts, params, use_tqdm=False)
+        def ended(outputs: list[tuple[int, Any]]) -> None:
+            texts = self._decode([output.outputs[0].token_ids for _, output in outputs])
+            for (index, output), text in zip(outputs, texts, strict=True):
+                rollouts[index] = self._rollout(requests[index], output.outputs[0], text)
+                if finished is not None:
+                    finished(index, rollouts[index])
+
+        self._run(prompts, params, ended)
+        return [rollouts[index] for index in range(len(requests))]
+
+    def _run(self, prompts: list[dict[str, list[int]]], params: Any, ended: Ended) -> None:
+        """Have vLLM answer all prompts, as its own `LLM.generate` does; `params` for each, or for all."""
+        ids = self._enqueue(prompts, params)
+        places = {name.partition("-")[0]: index for index, name in enumerate(ids)}  # outputs have no random suffix
+        engine = self._llm.llm_engine
+        try:
+            while engine.has_unfinished_requests():
+                if outputs := [(places[o.request_id], o) for o in engine.step() if o.finished]:
+                    ended(outputs)
+        except BaseException:
+            engine.abort_request(ids, internal=True)
+            raise
+
+    def _enqueue(self, prompts: list[dict[str, list[int]]], params: Any) -> list[str]:
+        """Hand all prompts to vLLM, which computes nothing yet; its names of them, in order."""
+        ids: list[str] = self._llm.enqueue(prompts, params, use_tqdm=False)
+        return ids
 
     def _rollout(self, request: Request, completion: Any, text: str) -> Rollout:
         token_ids = tuple(completion.token_ids)
@@ -129,10 +154,11 @@ class VLLMEngine:
         from vllm import SamplingParams
 
         params = SamplingParams(temperature=1.0, max_tokens=1, prompt_logprobs=0, detokenize=False, seed=0)
-        outputs = self._run([{"prompt_token_ids": list(s)} for s in sequences], params)
+        outputs: dict[int, Any] = {}
+        self._run([{"prompt_token_ids": list(s)} for s in sequences], params, outputs.update)
         return [
-            [entry[token].logprob for token, entry in zip(s[1:], output.prompt_logprobs[1:], strict=True)]
-            for s, output in zip(sequences, outputs, strict=True)
+            [entry[token].logprob for token, entry in zip(s[1:], outputs[i].prompt_logprobs[1:], strict=True)]
+            for i, s in enumerate(sequences)
         ]
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from ringexp.errors import RingexpError
 from ringexp.rollout.engine import NamedWeights
-from ringexp.rollout.vllm import VLLMEngine
+from ringexp.rollout.vllm import Ended, VLLMEngine
 
 LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE", "NODE_RANK",
             "ROLE_NAME", "ROLE_RANK", "ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
@@ -91,15 +91,17 @@ class VLLMProcessEngine(VLLMEngine):
                 "printed above. The same command again continues from the last checkpoint."
             ) from error
 
-    def _run(self, prompts: list[dict[str, list[int]]], params: Any) -> Any:
+    def _run(self, prompts: list[dict[str, list[int]]], params: Any, ended: Ended) -> None:
         with self._answering():
-            # nothing is drawn before all requests are there: else how fast they arrive would decide the batches
-            self._llm.sleep(level=0)
-            try:
-                self._llm.enqueue(prompts, params, use_tqdm=False)
-            finally:
-                self._llm.wake_up(tags=["scheduling"])
-            return self._llm.wait_for_completion(use_tqdm=False)
+            super()._run(prompts, params, ended)
+
+    def _enqueue(self, prompts: list[dict[str, list[int]]], params: Any) -> list[str]:
+        # nothing is drawn before all requests are there: else how fast they arrive would decide the batches
+        self._llm.sleep(level=0)
+        try:
+            return super()._enqueue(prompts, params)
+        finally:
+            self._llm.wake_up(tags=["scheduling"])
 
     def sync(self, weights: NamedWeights, version: int) -> None:
         """Replace the weights in place and take `version` as the policy's."""
