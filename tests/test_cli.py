@@ -27,7 +27,7 @@ def databases(folder: Path) -> list[Path]:
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--help"], "experiments with the Ring-lite recipe"),
     (["--cfg", "job"], "experiment_name: ring_tiny"),
-    (["--cfg", "job", "debug=fast", "seed=3"], "token_budget: 400"),
+    (["--cfg", "job", "debug=fast", "seed=3"], "group_size: 4"),
     (["algorithm.token_budget=0"], ""),
 ])  # fmt: skip
 def test_nothing_heavy_is_imported_before_a_task_starts(tmp_path: Path, arguments: list[str], says: str) -> None:

@@ -26,6 +26,13 @@ REFUSED = [  # overrides, error, what its one line names
     (["algorithm.temperature=nan"], ConfigError, "algorithm.temperature=nan"),
     (["trainer.max_steps=-3"], ConfigError, "trainer.max_steps=-3"),
     (["seed=-1"], ConfigError, "seed=-1"),
+    (["algorithm.token_budget=null"], ConfigError, "algorithm.token_budget"),
+    (["algorithm.updates=7"], ConfigError, "algorithm.updates=7"),
+    (["algorithm.updates=96"], ConfigError, "algorithm.updates=96"),
+    (["algorithm.rounds=2"], ConfigError, "algorithm.rounds=2"),
+    (["trainer.ranks=2"], ConfigError, "rollout=vllm_process"),
+    (["trainer=ddp", "trainer.ranks=3"], ConfigError, "must be a multiple of trainer.ranks=3"),
+    (["algorithm/normaliser=nosuch"], HydraException, "normaliser/nosuch"),
     (["algorithm.warmup_steps=-1"], ConfigError, "algorithm.warmup_steps=-1"),
     (["trainer.max_steps=1.5"], OmegaConfBaseException, "trainer.max_steps"),
     (["trainer.max_steps=many"], OmegaConfBaseException, "trainer.max_steps"),
@@ -104,4 +111,5 @@ def test_the_defaults_are_accepted(composed: Composed) -> None:
     check(composed)
     check(composed, "schedule.stages=[{name: a, domains: [math, code, science], coordinates: [0.2, 1]}]")
     check(composed, "sft.weights=null")
-    check(composed, "sft.max_steps=null", "sft.epochs=1", "algorithm.token_budget=null", "evaluation.k=[4,1,2]")
+    check(composed, "sft.max_steps=null", "sft.epochs=1", "algorithm.token_budget=null", "algorithm.cap=false",
+          "algorithm/normaliser=tokens", "evaluation.k=[4,1,2]")

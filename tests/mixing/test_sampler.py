@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from ringexp.mixing.sampler import MixtureSampler
+from ringexp.config.schema import AlgorithmConfig
+from ringexp.mixing.sampler import MixtureSampler, PromptRounds
 from ringexp.records import Prompt
 
 POOLS = {d: [Prompt(f"{d}-{i}", d, "?", "1") for i in range(n)] for d, n in (("math", 13), ("code", 7), ("science", 5))}
@@ -94,3 +95,14 @@ def test_weights_without_a_positive_sum_raise(weights: dict[str, float]) -> None
 def test_a_domain_without_prompts_raises() -> None:
     with pytest.raises(ValueError, match="'law'"):
         make({"math": 1.0, "law": 1.0})
+
+
+def test_every_step_has_its_rounds_whether_it_draws_them_or_not() -> None:
+    pools = {"math": [Prompt(f"m{i}", "math", "", "") for i in range(7)], "code": [Prompt("c", "code", "", "")]}
+    config = AlgorithmConfig(prompts_per_step=4, rounds=3)
+    rounds = PromptRounds(pools, {"math": 3, "code": 1}, config, 5, 0, "s")
+    plain = MixtureSampler(pools, {"math": 3, "code": 1}, 4, 15, 0, "s")
+    assert len(rounds) == 5
+    assert [prompts for step in range(5) for prompts in rounds[step]] == [plain[i] for i in range(15)]
+    with pytest.raises(IndexError):
+        rounds[5]

@@ -12,6 +12,7 @@ from ringexp.models.moe import (
     RouterStatistics,
     Routing,
     balance_loss,
+    dead_experts,
     max_load_violation,
     z_loss,
 )
@@ -25,7 +26,8 @@ def routed(tokens: int, experts: int, top_k: int, renormalise: bool = True) -> t
 
 
 def statistics(routing: Routing) -> RouterStatistics:
-    return RouterStatistics(routing.prob_sum[None], routing.counts[None], routing.z_sum[None], len(routing.weights))
+    sums = (routing.prob_sum, routing.counts, routing.z_sum, routing.entropy_sum)
+    return RouterStatistics(*(part[None] for part in sums), len(routing.weights))
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 4])
@@ -60,7 +62,7 @@ def test_an_expert_without_tokens_has_zero_gradient() -> None:
     chosen = torch.tensor([[1, 3], [3, 1], [1, 3]])
     blank = torch.zeros(())
     counts = torch.bincount(chosen.flatten(), minlength=4)
-    routing = Routing(torch.full((3, 2), 0.5), chosen, blank, blank, counts, blank)
+    routing = Routing(torch.full((3, 2), 0.5), chosen, blank, blank, counts, blank, blank)
     layer(x, routing).sum().backward()
     for p in layer.parameters():
         assert [bool(g.any()) for g in p.grad] == [False, True, False, True]
@@ -87,6 +89,19 @@ def test_balance_loss_of_hand_worked_loads() -> None:
 def test_losses_of_hand_worked_sums() -> None:
     assert float(z_loss(torch.tensor([8.0, 4.0]), tokens=4)) == pytest.approx(1.5)
     assert float(max_load_violation(torch.tensor([[4, 4, 4, 4], [1, 2, 3, 10]]))) == pytest.approx(1.5)
+
+
+def test_dead_experts_are_counted_over_all_layers() -> None:
+    assert dead_experts(torch.tensor([[4, 0, 4, 0], [1, 2, 3, 10], [0, 16, 0, 0]])) == 5
+
+
+def test_the_routers_entropy_is_that_of_all_experts() -> None:
+    torch.manual_seed(0)
+    x, router = torch.randn(7, 5), Router(5, 4, 2, True)
+    probs = (x @ router.weight.T).detach().double().softmax(-1)
+    found = router.route(x).entropy_sum
+    assert float(found) == pytest.approx(float(-(probs * probs.log()).sum()), rel=1e-6)
+    assert not found.requires_grad
 
 
 @pytest.mark.parametrize("sizes", [[12], [5, 7], [1, 2, 9], [4, 4, 4]])

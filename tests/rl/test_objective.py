@@ -2,7 +2,6 @@
 
 import math
 import random
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,12 +9,19 @@ import torch
 from ringexp.rl.budget import fill_budget
 from ringexp.rl.objective import (
     PolicyObjective,
+    ResponseTokens,
+    UpdateSize,
+    Weights,
     budget_weights,
     clipped_surrogate,
+    constant_weights,
+    icepop,
     k3_divergence,
+    sequence_ratio,
     sequence_weights,
     token_ratio,
     token_weights,
+    truncated_importance,
 )
 
 Field = list[list[float]]
@@ -48,6 +54,19 @@ def random_step(seed: int) -> tuple[Field, Field, Field, Field, list[float]]:
     return new, old, ref, entropy, [draw.gauss(0, 1) for _ in lengths]
 
 
+def size(lengths: list[int], budget: int | None = None, ranks: int = 1) -> UpdateSize:
+    """An update of `ranks` ranks that all have responses of these lengths, 32 tokens at most."""
+    return UpdateSize(tuple(lengths), ranks * sum(lengths), ranks * len(lengths), ranks, budget, 32)
+
+
+def tokens_of(**fields: torch.Tensor) -> ResponseTokens:
+    """Response tokens of one document; behaviour as old, entropy 0 unless given."""
+    base = fields["logprob"]
+    defaults = {"entropy": torch.zeros_like(base), "behaviour": fields["old"], "reference": None,
+                "weight": torch.ones_like(base), "document": torch.zeros(len(base), dtype=torch.long)}
+    return ResponseTokens(**(defaults | fields))
+
+
 def flat(rows: Field) -> torch.Tensor:
     return torch.tensor([x for row in rows for x in row], dtype=torch.float64)
 
@@ -59,7 +78,7 @@ def test_c3po_equals_the_loop_over_its_formula(seed: int, share: float) -> None:
     lengths = [len(row) for row in new]
     budget = max(1, round(share * sum(lengths)))
     taken = fill_budget(lengths, range(len(new)), budget).taken
-    weights = budget_weights([n for _, n in taken], budget)
+    weights = budget_weights(size([n for _, n in taken], budget))
 
     def trained(rows: Field) -> Field:
         return [rows[i][:n] for i, n in taken]
@@ -67,8 +86,10 @@ def test_c3po_equals_the_loop_over_its_formula(seed: int, share: float) -> None:
     logprob, h = flat(trained(new)).requires_grad_(), flat(trained(entropy)).requires_grad_()
     spread = flat([[advantage[i]] * n for i, n in taken])
     weight = flat([[w] * n for w, (_, n) in zip(weights, taken)])
-    objective = PolicyObjective(token_ratio, budget_weights, LOW, HIGH, BETA, ENTROPY)
-    loss = objective(logprob, flat(trained(old)), flat(trained(ref)), h, spread, weight).loss
+    objective = PolicyObjective(token_ratio, budget_weights, clip_low=LOW, clip_high=HIGH, kl_coef=BETA,
+                                entropy_coef=ENTROPY)
+    loss = objective(tokens_of(logprob=logprob, old=flat(trained(old)), reference=flat(trained(ref)), entropy=h,
+                               advantage=spread, weight=weight)).loss
     assert float(loss.detach()) == pytest.approx(loop_c3po(new, old, ref, entropy, advantage, budget), rel=1e-12)
 
     loss.backward()
@@ -98,7 +119,7 @@ def slope(fields: tuple[Field, ...], where: int, i: int, t: int, advantage: list
 ])  # fmt: skip
 def test_clipping_on_both_sides(ratio: float, advantage: float, expected: float, slope: float) -> None:
     logprob = torch.tensor([math.log(ratio)], dtype=torch.float64, requires_grad=True)
-    value = clipped_surrogate(token_ratio(logprob, torch.zeros(1)), torch.tensor([advantage]), 0.2, 0.3)
+    value = clipped_surrogate(token_ratio(logprob, torch.zeros(1), torch.zeros(1)), torch.tensor([advantage]), 0.2, 0.3)
     value.sum().backward()
     assert float(value.detach()) == pytest.approx(expected, rel=1e-7)
     assert float(logprob.grad) == pytest.approx(slope, rel=1e-7)
@@ -108,12 +129,14 @@ def test_loss_of_three_tokens_by_hand() -> None:
     logprob, old = torch.tensor([0.5, 0.9, 0.25]).log(), torch.tensor([0.25, 0.9, 0.5]).log()
     reference, entropy = torch.tensor([0.5, 0.45, 0.25]).log(), torch.tensor([1.0, 2.0, 3.0])
     advantage, weight = torch.tensor([1.0, -2.0, -1.0]), torch.full((3,), 0.25)
-    objective = PolicyObjective(token_ratio, budget_weights, 0.2, 0.2, kl_coef=0.1, entropy_coef=0.01)
-    terms = objective(logprob, old, reference, entropy, advantage, weight)
+    objective = PolicyObjective(token_ratio, budget_weights, kl_coef=0.1, entropy_coef=0.01)
+    terms = objective(tokens_of(logprob=logprob, old=old, reference=reference, entropy=entropy, advantage=advantage,
+                                weight=weight))
     # ratios 2, 1, ½: gains min(2, 1.2) = 1.2, −2, min(−0.5, −0.8) = −0.8; k3 only of token 2: ½ + ln 2 − 1
     k3 = 0.5 + math.log(2) - 1
     assert float(terms.loss) == pytest.approx(-0.25 * (1.2 - 2 - 0.8 - 0.1 * k3 + 0.01 * 6), rel=1e-5)
     assert int(terms.clipped) == 2
+    assert terms.reference_kl is not None
     assert float(terms.reference_kl) == pytest.approx(k3, rel=1e-5)
     assert float(terms.entropy) == pytest.approx(6.0)
 
@@ -126,36 +149,86 @@ def test_k3_is_unbiased_for_the_divergence_and_never_negative() -> None:
 
 
 def test_gradient_flows_through_the_policy_alone() -> None:
-    parts = [torch.rand(4, requires_grad=True) for _ in range(4)]
-    terms = PolicyObjective(token_ratio, budget_weights)(*parts, torch.randn(4), torch.ones(4))
+    names = ("logprob", "entropy", "old", "behaviour", "reference")
+    parts = {name: torch.rand(4, requires_grad=True) for name in names}
+    terms = PolicyObjective(token_ratio, budget_weights, truncated_importance)(
+        tokens_of(**parts, advantage=torch.randn(4)))
     terms.loss.backward()
-    assert [part.grad is not None for part in parts] == [True, False, False, True]  # policy, old, reference, entropy
+    assert [name for name in names if parts[name].grad is not None] == ["logprob", "entropy"]
     assert not (terms.reference_kl.requires_grad or terms.entropy.requires_grad)
 
 
+def test_a_kl_term_needs_a_reference() -> None:
+    batch = tokens_of(logprob=torch.zeros(2), old=torch.zeros(2), advantage=torch.ones(2))
+    with pytest.raises(ValueError, match="needs the reference"):
+        PolicyObjective(token_ratio, budget_weights)(batch)
+    assert PolicyObjective(token_ratio, budget_weights, kl_coef=0.0)(batch).reference_kl is None
+
+
+def test_the_sequence_ratio_is_the_geometric_mean_of_the_tokens() -> None:
+    ratios = torch.tensor([2.0, 0.5, 4.0, 3.0, 0.1], dtype=torch.float64)
+    logprob = ratios.log().requires_grad_()
+    found = sequence_ratio(logprob, torch.zeros(5), torch.tensor([0, 0, 0, 1, 1]))
+    first, second = 4 ** (1 / 3), 0.3**0.5
+    assert found.tolist() == pytest.approx([first] * 3 + [second] * 2)
+    found[0].backward()  # d s / d log π_t = s / |y|, for the response's own tokens
+    assert logprob.grad.tolist() == pytest.approx([first / 3] * 3 + [0, 0])
+
+
+def test_corrections_by_hand() -> None:
+    old, behaviour = torch.zeros(5), -torch.tensor([0.4, 0.5, 1.0, 3.0, 6.0]).log()
+    assert truncated_importance(old, behaviour, cap=2.0).tolist() == pytest.approx([0.4, 0.5, 1.0, 2.0, 2.0])
+    assert icepop(old, behaviour, 0.45, 5.0).tolist() == pytest.approx([0.0, 0.5, 1.0, 3.0, 0.0])
+
+
+def test_a_correction_multiplies_the_clipped_term_and_nothing_else() -> None:
+    logprob, old = torch.tensor([0.5, 0.9]).log(), torch.tensor([0.25, 0.9]).log()
+    behaviour = old - torch.tensor([3.0, 100.0]).log()
+    objective = PolicyObjective(token_ratio, budget_weights, icepop, kl_coef=0.5, entropy_coef=0.1)
+    terms = objective(tokens_of(logprob=logprob, old=old, behaviour=behaviour, reference=old,
+                                entropy=torch.tensor([1.0, 2.0]), advantage=torch.tensor([1.0, -2.0])))
+    # ratio 2 is clipped to 1.2 and weighs 3; the second token is dropped, its KL (0) and entropy are not
+    k3 = 0.5 + math.log(2) - 1
+    assert float(terms.loss) == pytest.approx(-(3 * 1.2 - 0.5 * k3 + 0.1 * 3), rel=1e-5)
+    assert (int(terms.rejected), int(terms.clipped)) == (1, 1)
+    assert float(terms.corrected) == pytest.approx(3.0, rel=1e-5)
+
+
 COUNTS = [5, 1, 9, 3]
+WEIGHTS = [budget_weights, token_weights, sequence_weights, constant_weights]
 
 
 def test_budget_weights_with_a_full_step_are_token_weights() -> None:
-    assert budget_weights(COUNTS, sum(COUNTS)) == token_weights(COUNTS, None) == [1 / 18] * 4
+    assert budget_weights(size(COUNTS, sum(COUNTS))) == token_weights(size(COUNTS)) == [1 / 18] * 4
 
 
 def test_budget_weights_stay_constant_in_an_unfilled_step() -> None:
-    assert budget_weights(COUNTS, 40) == [1 / 40] * 4
-    assert budget_weights(COUNTS[:1], 40) == [1 / 40]
+    assert budget_weights(size(COUNTS, 40)) == [1 / 40] * 4
+    assert budget_weights(size(COUNTS[:1], 40)) == [1 / 40]
 
 
 def test_sequence_weights_are_those_of_grpo() -> None:
-    weights = sequence_weights(COUNTS, None)
+    weights = sequence_weights(size(COUNTS))
     assert weights == [1 / 20, 1 / 4, 1 / 36, 1 / 12]
     assert [w * n for w, n in zip(weights, COUNTS)] == pytest.approx([1 / 4] * 4)
 
 
+def test_constant_weights_know_the_longest_response_and_not_the_lengths() -> None:
+    assert constant_weights(size(COUNTS)) == constant_weights(size([1, 1, 1, 1])) == [1 / 128] * 4
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_the_mean_over_ranks_is_the_weight_of_one_process(weights: Weights) -> None:
+    """Two ranks with the same responses and half the budget each are one process with all."""
+    alone = weights(size(COUNTS + COUNTS, 36))
+    assert [w / 2 for w in weights(size(COUNTS, 18, ranks=2))] * 2 == pytest.approx(alone)
+
+
 def test_budget_weights_need_a_budget() -> None:
     with pytest.raises(ValueError, match="token_budget"):
-        budget_weights(COUNTS, None)
+        budget_weights(size(COUNTS))
 
 
-@pytest.mark.parametrize("weights", [budget_weights, token_weights, sequence_weights])
-def test_nothing_trained_has_no_weights(weights: Callable[[list[int], int], list[float]]) -> None:
-    assert weights([], 10) == []
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_nothing_trained_has_no_weights(weights: Weights) -> None:
+    assert weights(size([], 10)) == []

@@ -4,8 +4,11 @@ from omegaconf import OmegaConf
 
 
 def scaled(value: int, numerator: int, denominator: int) -> int:
-    """`${scaled:96,4,3}`: value · numerator / denominator, rounded down. For length limits that follow one another."""
-    return int(value) * int(numerator) // int(denominator)
+    """`${scaled:96,4,3}`: value · numerator / denominator, rounded down. For limits that follow one another.
+
+    A denominator of 0 leaves the value: it is a key of its own, which validation then names.
+    """
+    return int(value) * int(numerator) // (int(denominator) or int(numerator) or 1)
 
 
 def total(*values: float) -> float:

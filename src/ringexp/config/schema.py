@@ -109,16 +109,27 @@ class ScheduleConfig:
 
 @dataclass
 class AlgorithmConfig:
-    """A policy-gradient algorithm as a choice of parts. `token_budget` is Φ, in response tokens per step and rank."""
+    """A policy-gradient algorithm as a choice of parts: advantage, ratio, normaliser, correction, objective, cap.
+
+    `token_budget` is Φ, in response tokens per step and rank; `cap` says that a step trains no more than that.
+    `updates` optimizer updates are made of a step's responses. `rounds` of prompts are drawn at most until
+    `prompts_per_step` groups carry a signal (dynamic sampling; needs `drop_zero_variance`).
+    """
 
     name: str = MISSING
     module: Component = MISSING
     advantage: Component = MISSING
+    ratio: Component = MISSING
+    normaliser: Component = MISSING
+    correction: Component = MISSING
     objective: Component = MISSING
     optimizer: Component = MISSING
     prompts_per_step: int = MISSING
     group_size: int = MISSING
     token_budget: int | None = None
+    cap: bool = True
+    updates: int = 1
+    rounds: int = 1
     temperature: float = 1.0
     drop_zero_variance: bool = False
     warmup_steps: int = 0
@@ -169,7 +180,7 @@ class EvaluationConfig:
 @dataclass
 class TrainerConfig:
     """`max_steps` RL steps over all stages; checkpoints and tables of samples (`table_rows` per domain) every
-    `checkpoint_every` of them; torch threads per process.
+    `checkpoint_every` of them; torch threads per process; `ranks` data-parallel processes on this machine.
     """
 
     name: str = MISSING
@@ -180,6 +191,7 @@ class TrainerConfig:
     checkpointing: Component = MISSING
     callbacks: dict[str, Component] = field(default_factory=dict)
     threads: int = 2
+    ranks: int = 1
 
 
 @dataclass

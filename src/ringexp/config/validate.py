@@ -40,6 +40,8 @@ def validate(config: Config) -> None:
     if config.algorithm.group_size < 2:
         raise ConfigError(f"algorithm.group_size={config.algorithm.group_size}: one response has no advantage over "
                           "others; at least 2 are needed")
+    _algorithm(config)
+    _ranks(config)
     _sft(config)
     _stages(config)
     _domains(config)
@@ -68,10 +70,12 @@ def _files(config: Config) -> None:
 
 
 POSITIVE = (
+    "trainer.ranks",
     "data.max_prompt_tokens", "data.max_trace_tokens", "data.max_response_tokens", "data.raised_response_tokens",
-    "algorithm.prompts_per_step", "algorithm.group_size",
+    "algorithm.prompts_per_step", "algorithm.group_size", "algorithm.updates", "algorithm.rounds",
     "algorithm.token_budget", "algorithm.temperature", "algorithm.max_grad_norm", "algorithm.micro_batch_tokens",
-    "trainer.max_steps", "trainer.checkpoint_every", "trainer.threads", "sft.batch_size", "sft.max_steps", "sft.epochs",
+    "trainer.max_steps", "trainer.checkpoint_every", "trainer.threads", "sft.batch_size",
+    "sft.max_steps", "sft.epochs",
     "sft.checkpoint_every", "sft.max_grad_norm", "sft.micro_batch_tokens", "sft.probe.prompts", "sft.probe.samples",
     "sft.probe.validation", "sft.probe.max_response_tokens", "trainer.table_rows", "evaluation.prompts",
     "evaluation.samples", "evaluation.temperature",
@@ -112,6 +116,39 @@ def _names(config: Config) -> None:
 
 
 RESERVED = ("mean", "max", "truncated", "outcome")
+
+
+def _algorithm(config: Config) -> None:
+    """The budget can be kept and divided; dynamic sampling has something to look for."""
+    own = config.algorithm
+    if own.cap and own.token_budget is None:
+        raise ConfigError("algorithm.token_budget: a capped step needs its number of tokens; give it, or set "
+                          "algorithm.cap=false")
+    if own.token_budget is not None and own.token_budget % own.updates:
+        raise ConfigError(f"algorithm.updates={own.updates}: must divide algorithm.token_budget={own.token_budget}")
+    if own.updates > own.prompts_per_step:
+        raise ConfigError(f"algorithm.updates={own.updates}: more than algorithm.prompts_per_step="
+                          f"{own.prompts_per_step}")
+    if own.rounds > 1 and not own.drop_zero_variance:
+        raise ConfigError(f"algorithm.rounds={own.rounds}: more than one round is drawn to replace groups without a "
+                          "signal; set algorithm.drop_zero_variance=true")
+
+
+IN_PROCESS = "ringexp.rollout.vllm.VLLMEngine"
+
+
+def _ranks(config: Config) -> None:
+    """Every rank gets as much, and an engine that leaves torch.distributed to the trainer."""
+    ranks = config.trainer.ranks
+    if ranks == 1:
+        return
+    if config.rollout.engine.get("_target_") == IN_PROCESS:
+        raise ConfigError(f"trainer.ranks={ranks}: vLLM inside the trainer's process takes torch.distributed for "
+                          "itself; use rollout=vllm_process")
+    for key in ("algorithm.prompts_per_step", "sft.batch_size"):
+        value = OmegaConf.select(cast(DictConfig, config), key)
+        if value % ranks:
+            raise ConfigError(f"{key}={value}: must be a multiple of trainer.ranks={ranks}")
 
 
 def _sft(config: Config) -> None:

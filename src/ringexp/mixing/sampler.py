@@ -13,6 +13,7 @@ from itertools import accumulate
 from torch.utils.data import Dataset
 
 from ringexp import seeds
+from ringexp.config.schema import AlgorithmConfig
 from ringexp.mixing.schedule import normalised
 from ringexp.records import Prompt
 
@@ -68,6 +69,28 @@ class MixtureSampler(Dataset[tuple[Prompt, ...]]):
     def _prompt(self, domain: str, rank: int) -> Prompt:
         pool = self._pools[domain]
         return pool[_permutation(len(pool), self._seed, self._place, domain, rank // len(pool))[rank % len(pool)]]
+
+
+class PromptRounds(Dataset[tuple[tuple[Prompt, ...], ...]]):
+    """Item `step` holds the rounds of prompts that an RL step may draw, each of `prompts_per_step` and so mixed.
+
+    Every step has its `rounds` whether it draws them or not, so what a step gets does not depend on the ones before.
+    """
+
+    def __init__(
+        self, pools: Mapping[str, Sequence[Prompt]], weights: Mapping[str, float], config: AlgorithmConfig, steps: int,
+        seed: int, place: str,
+    ) -> None:
+        self._rounds, self._steps = config.rounds, steps
+        self._prompts = MixtureSampler(pools, weights, config.prompts_per_step, steps * config.rounds, seed, place)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> tuple[tuple[Prompt, ...], ...]:
+        if not 0 <= step < self._steps:
+            raise IndexError(step)
+        return tuple(self._prompts[step * self._rounds + number] for number in range(self._rounds))
 
 
 @lru_cache(maxsize=64)

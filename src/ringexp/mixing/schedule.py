@@ -1,7 +1,6 @@
 """RL stages: what each mixes, and how many of the run's steps it gets."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ringexp.config.schema import ScheduleConfig, StageConfig
@@ -32,13 +31,6 @@ def stage_weights(stage: StageConfig) -> dict[str, float]:
     if stage.weights is not None:
         return normalised(stage.weights)
     return dict(zip(stage.domains or [], weights_from_coordinates(stage.coordinates or []), strict=True))
-
-
-def mixture_metrics(domains: Sequence[str], weights: Mapping[str, float]) -> dict[str, float]:
-    """The normalised weights beside the shares of the domains that a step's prompts are of."""
-    counts = Counter(domains)
-    target = {f"mixture/target/{domain}": weight for domain, weight in weights.items()}
-    return target | {f"mixture/realised/{domain}": counts[domain] / len(domains) for domain in weights}
 
 
 def split_steps(shares: list[float], steps: int) -> list[int]:

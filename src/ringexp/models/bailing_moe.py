@@ -120,11 +120,12 @@ class BailingMoeModel(nn.Module):
                 x, routing = layer(x, cos, sin, layout)
             if routing is not None:
                 routings.append(routing)
-        prob_sum, counts, z_sum = (
-            torch.stack([getattr(r, name) for r in routings]) for name in ("prob_sum", "counts", "z_sum")
+        prob_sum, counts, z_sum, entropy_sum = (
+            torch.stack([getattr(r, name) for r in routings]) for name in ("prob_sum", "counts", "z_sum", "entropy_sum")
         )
+        router = RouterStatistics(prob_sum, counts, z_sum, entropy_sum, input_ids.shape[0])
         margin = torch.stack([r.margin for r in routings]).amin(0)
-        return PackedOutput(self.norm(x), RouterStatistics(prob_sum, counts, z_sum, input_ids.shape[0]), margin)
+        return PackedOutput(self.norm(x), router, margin)
 
 
 class BailingMoeForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc]

@@ -20,22 +20,31 @@ class RouterStatistics:
     """Sums over tokens, per mixture-of-experts layer; those of micro-batches add up to those of the step.
 
     prob_sum [layers, E]: router probabilities (differentiable). counts [layers, E]: assignments, int64, no gradient.
-    z_sum [layers]: logsumexp(router logits)² (differentiable). tokens: real tokens M, never padding.
+    z_sum [layers]: logsumexp(router logits)² (differentiable). entropy_sum [layers]: entropy of the router's
+    distribution over all experts (nats), no gradient. tokens: real tokens M, never padding.
     """
 
     prob_sum: Tensor
     counts: Tensor
     z_sum: Tensor
+    entropy_sum: Tensor
     tokens: int
 
     def __add__(self, other: "RouterStatistics") -> "RouterStatistics":
         """The statistics of both sets of tokens."""
-        return RouterStatistics(self.prob_sum + other.prob_sum, self.counts + other.counts,
-                                self.z_sum + other.z_sum, self.tokens + other.tokens)
+        return RouterStatistics(self.prob_sum + other.prob_sum, self.counts + other.counts, self.z_sum + other.z_sum,
+                                self.entropy_sum + other.entropy_sum, self.tokens + other.tokens)
 
     def detach(self) -> "RouterStatistics":
         """The same numbers, without a graph."""
-        return RouterStatistics(self.prob_sum.detach(), self.counts, self.z_sum.detach(), self.tokens)
+        return RouterStatistics(self.prob_sum.detach(), self.counts, self.z_sum.detach(), self.entropy_sum, self.tokens)
+
+    def of_no_token(self) -> "RouterStatistics":
+        """Zeros in the same shapes, without a graph."""
+        prob_sum, counts, z_sum, entropy_sum = (
+            torch.zeros_like(part) for part in (self.prob_sum, self.counts, self.z_sum, self.entropy_sum)
+        )
+        return RouterStatistics(prob_sum, counts, z_sum, entropy_sum, 0)
 
 
 def balance_loss(prob_sum: Tensor, counts: Tensor, tokens: int, top_k: int) -> Tensor:
@@ -60,6 +69,11 @@ def max_load_violation(counts: Tensor) -> Tensor:
     return (load.amax(-1) / load.mean(-1) - 1).max()
 
 
+def dead_experts(counts: Tensor) -> int:
+    """How many experts, over all layers, no token was sent to. counts [layers, E]."""
+    return int((counts == 0).sum())
+
+
 class Routing(NamedTuple):
     """A router's choice for T tokens: weights and experts [T, k], and its statistics as in RouterStatistics.
 
@@ -72,6 +86,7 @@ class Routing(NamedTuple):
     prob_sum: Tensor
     counts: Tensor
     z_sum: Tensor
+    entropy_sum: Tensor
 
 
 class Router(nn.Linear):
@@ -92,7 +107,9 @@ class Router(nn.Linear):
         if self.renormalise:
             weights = weights / weights.sum(-1, keepdim=True)
         counts = torch.bincount(experts.flatten(), minlength=self.out_features)
-        return Routing(weights, experts, margin, probs.sum(0), counts, lse.square().sum())
+        with torch.no_grad():
+            entropy = lse.sum() - torch.linalg.vecdot(probs, logits).sum()
+        return Routing(weights, experts, margin, probs.sum(0), counts, lse.square().sum(), entropy)
 
     def _margin(self, probs: Tensor, chosen: Tensor, experts: Tensor) -> Tensor:
         if self.top_k == self.out_features:

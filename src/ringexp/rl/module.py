@@ -1,6 +1,7 @@
-"""C3PO and its kin as a Lightning module: one policy step = rollouts, rewards, advantages, budget, update, sync.
+"""C3PO and its kin as a Lightning module: one policy step = rollouts, rewards, advantages, budget, updates, sync.
 
-Experience is collected inside `training_step`, so no batch is drawn with stale weights and resume is exact.
+Experience is collected inside `training_step`, so no batch is drawn with stale weights and resume is exact. With
+several ranks each draws and trains its own part of the prompts; gradients are averaged, what is logged is of all.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,25 +15,29 @@ from ringexp import seeds
 from ringexp.config.schema import AlgorithmConfig, RolloutConfig
 from ringexp.errors import EngineMismatchError
 from ringexp.evaluation.agreement import Agreement
-from ringexp.evaluation.run import Evaluator, judge
-from ringexp.mixing.schedule import Stage, mixture_metrics
+from ringexp.evaluation.run import Evaluator
+from ringexp.mixing.schedule import Stage
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.logprob import Scored, score_responses
 from ringexp.records import Group, Prompt, Request, Sampling
 from ringexp.rl import metrics as report
-from ringexp.rl.experience import Advantage, Experience, MicroBatch, build_experience
-from ringexp.rl.objective import ObjectiveTerms, PolicyObjective
+from ringexp.rl.advantage import zero_variance
+from ringexp.rl.experience import Experience, MicroBatch, build_experience
+from ringexp.rl.objective import ObjectiveTerms, ResponseTokens, UpdateSize
+from ringexp.rl.parts import Parts
 from ringexp.rollout.engine import require_match
 from ringexp.training.module import Clock, RouterLosses, StepModule, whole_statistics
 from ringexp.training.optim import constant
+from ringexp.training.tally import Tally, add_mixture
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The algorithm's interchangeable parts."""
+class Prepared:
+    """A micro-batch with what is fixed before the first update: old is None where that update's own pass gives it."""
 
-    advantage: Advantage
-    objective: PolicyObjective
+    batch: MicroBatch
+    reference: Tensor | None
+    old: Tensor | None
 
 
 class C3POModule(StepModule):
@@ -69,81 +74,161 @@ class C3POModule(StepModule):
         self._outside[0].to(self.device)
         self.sync()
 
-    def collect(self, prompts: Sequence[Prompt], clock: Clock) -> list[Group]:
-        """K judged responses to each prompt, from the engine's current weights."""
-        requests = [
-            Request(prompt, sample, seeds.derive(self.seed, "rollout", self.stage.name, self.step, place, sample))
-            for place, prompt in enumerate(prompts)
-            for sample in range(self.config.group_size)
-        ]
-        rollouts = self._outside[1].engine.generate(requests, self.sampling)
-        stale = {version for rollout in rollouts for version in rollout.versions} - {self.version}
-        if stale:
-            raise EngineMismatchError(f"policy version {self.version}: the engine drew with version {min(stale)}")
-        clock.lap("rollout")
-        groups = judge(rollouts, self.config.group_size, self._outside[1].verifier)
-        clock.lap("reward")
-        self.groups = tuple(groups)
-        return groups
-
-    def training_step(self, batch: Sequence[Prompt], batch_idx: int) -> None:
-        """One policy step on the schedule's next prompts."""
-        clock = Clock()
+    def training_step(self, batch: Sequence[Sequence[Prompt]], batch_idx: int) -> None:
+        """One policy step on the next prompts: rounds of them, of which dynamic sampling may need several."""
+        clock, tally = Clock(), Tally()
         groups = self.collect(batch, clock)
         experience = build_experience(
-            groups, self.parts.advantage, self.parts.objective.weights, token_budget=self.config.token_budget,
-            drop_zero_variance=self.config.drop_zero_variance, micro_batch_tokens=self.config.micro_batch_tokens,
-            seed=self.seed, place=(self.stage.name, self.step), device=self.device,
+            groups, self.parts.advantage, token_budget=self.config.token_budget if self.config.cap else None,
+            updates=self.config.updates, drop_zero_variance=self.config.drop_zero_variance,
+            most_groups=self._share(batch[0]), seed=self.seed, place=(self.stage.name, self.step),
         )  # fmt: skip
-        update = self._update(experience) if experience.micro_batches else self.skip()
+        self._train(experience, tally)
+        self.step += 1
         clock.lap("train")
         self.sync()
         clock.lap("sync")
-        self._log(groups, experience, update, clock)
+        self._log(groups, experience, tally, clock)
 
-    def _update(self, experience: Experience) -> dict[str, float]:
-        """The gradient of the whole step, the engine's check, the optimizer's step."""
-        micro = experience.micro_batches
-        scored = [self._score(micro[0])] if len(micro) == 1 else None
-        whole = whole_statistics(self.model, [m.packed for m in micro], scored)
-        router = RouterLosses(whole, self.model.config.num_experts_per_tok, self.config.balance_coef,
-                              self.config.z_coef)
+    def collect(self, rounds: Sequence[Sequence[Prompt]], clock: Clock) -> list[Group]:
+        """K judged responses to each prompt of a round; another round while a rank has too few groups with a signal."""
+        groups: list[Group] = []
+        for number, prompts in enumerate(rounds):
+            groups += self._draw(prompts, number, clock)
+            told = len(groups) - sum(zero_variance([group.rewards for group in groups]))
+            if min(self.gather(told)) >= self._share(prompts):
+                break
+        self.groups = tuple(groups)
+        return groups
+
+    def _share(self, prompts: Sequence[Prompt]) -> int:
+        """How many of a round's prompts are this rank's."""
+        return len(prompts) // int(self.trainer.world_size)
+
+    def _draw(self, prompts: Sequence[Prompt], number: int, clock: Clock) -> tuple[Group, ...]:
+        """This rank's judged responses to its part of the prompts, from the engine's current weights."""
+        first = self.trainer.global_rank * self._share(prompts)
+        requests = [
+            Request(prompts[place], sample, self._seed(number, place, sample))
+            for place in range(first, first + self._share(prompts))
+            for sample in range(self.config.group_size)
+        ]
+        collected = self._outside[1].collect(requests, self.sampling, self.config.group_size)
+        drawn_with = {v for group in collected.groups for rollout in group.rollouts for v in rollout.versions}
+        if stale := drawn_with - {self.version}:
+            raise EngineMismatchError(f"policy version {self.version}: the engine drew with version {min(stale)}")
+        clock.book(rollout=collected.generation_seconds, reward=collected.waiting_seconds)
+        return collected.groups
+
+    def _seed(self, number: int, place: int, sample: int) -> int:
+        later = () if number == 0 else ("round", number)
+        return seeds.derive(self.seed, "rollout", self.stage.name, self.step, place, sample, *later)
+
+    def _train(self, experience: Experience, tally: Tally) -> None:
+        """All updates of the step, on π_old's and the reference's log-probabilities from before the first one."""
+        sizes = [
+            self.gather((sum(lengths), len(lengths)))
+            for lengths in (experience.lengths(update) for update in range(self.config.updates))
+        ]
         agreement = Agreement()
-        totals = report.Totals(experience.budgeted.tokens)
-        for batch in micro:
-            part = scored[0] if scored else self._score(batch)
-            terms = self._objective(batch, part)
-            loss = terms.loss + router.share(part.router)
-            self.manual_backward(loss)
-            totals.add(batch, loss, terms, part.entropy)
-            agreement.add(part, batch.behaviour, self.rollout.near_tie)
-        checked = agreement.metrics()
-        require_match(checked["mismatch/p999_logprob"], checked["mismatch/max_logprob"], self.rollout.tolerance,
-                      self.version)
+        updates = [self._prepare(experience, update, size, agreement)
+                   for update, size in enumerate(sizes) if any(tokens for tokens, _ in size)]
+        for update in updates:
+            self._update(update, agreement, tally)
+        trained = sum(tokens for size in sizes for tokens, _ in size)
+        tally.known({} if updates else {"train/loss": 0.0})  # every group was filtered: counted, weights unchanged
+        self.tokens += trained
+        if experience.budgeted.tokens:
+            self._check(agreement, tally)
+
+    def _prepare(
+        self, experience: Experience, update: int, ranks: Sequence[tuple[int, int]], agreement: Agreement
+    ) -> list[Prepared]:
+        """The micro-batches of an update, with the log-probabilities that no update changes."""
+        budget = self.config.token_budget
+        lengths = experience.lengths(update)
+        size = UpdateSize(
+            lengths, sum(tokens for tokens, _ in ranks), sum(responses for _, responses in ranks), len(ranks),
+            None if budget is None else budget // self.config.updates, self.stage.max_response_tokens,
+        )  # fmt: skip
+        if not lengths:
+            batches = [experience.stand_in(self.device)]
+        else:
+            weights = self.parts.objective.weights(size)
+            batches = experience.micro_batches(update, weights, self.config.micro_batch_tokens, self.device)
+        return [self._fixed(batch, agreement) for batch in batches]
+
+    @torch.no_grad()
+    def _fixed(self, batch: MicroBatch, agreement: Agreement) -> Prepared:
+        """π_old is the trainer's own value (our resolution); with one update its own pass gives it."""
+        reference = old = None
+        if self.parts.objective.kl_coef:
+            reference = self._score(self._outside[0], batch).logprob
+        if self.config.updates > 1:
+            scored = self._score(self.model, batch)
+            old = scored.logprob
+            agreement.add(scored, batch.behaviour, self.rollout.near_tie)
+        return Prepared(batch, reference, old)
+
+    def _update(self, prepared: Sequence[Prepared], agreement: Agreement, tally: Tally) -> None:
+        """The gradient of a whole update, and the optimizer's step."""
+        config = self.config
+        idle = not any(bool(part.batch.weight.any()) for part in prepared)
+        first = self._score(self.model, prepared[0].batch) if len(prepared) == 1 else None
+        own = first.router if first else whole_statistics(self.model, [part.batch.packed for part in prepared])
+        every = self.gather(own.of_no_token() if idle else own.detach())
+        router = RouterLosses(every, self.model.config.num_experts_per_tok,
+                              config.balance_coef, config.z_coef)
+        for part in prepared:
+            scored = first or self._score(self.model, part.batch)
+            terms = self._objective(part, scored)
+            loss = terms.loss + router.share(scored.router) * (0.0 if idle else 1.0)
+            self.differentiate(loss, last=part is prepared[-1])
+            if idle:
+                continue
+            tally.mean("train/loss", float(loss.detach()), 0.0)
+            report.add_terms(tally, part.batch, terms, scored.entropy)
+            if part.old is None:
+                agreement.add(scored, part.batch.behaviour, self.rollout.near_tie)
         norm, lr = self.optimize()
-        self.tokens += experience.budgeted.tokens
-        return totals.metrics() | checked | router.metrics() | {"train/grad_norm": norm, "train/lr": lr}
+        tally.mean("train/loss", 0.0, 1.0)
+        tally.mean("train/grad_norm", norm, 1.0)
+        tally.known(router.metrics() | {"train/lr": lr})
 
-    def _score(self, batch: MicroBatch) -> Scored:
-        return score_responses(self.model, batch.packed, self.config.temperature)
+    def _check(self, agreement: Agreement, tally: Tally) -> None:
+        """Engine and trainer hold the same weights, on each rank."""
+        found = agreement.metrics()
+        require_match(found["mismatch/p999_logprob"], found["mismatch/max_logprob"], self.rollout.tolerance,
+                      self.offset + self.step)
+        for name in ("mismatch/p999_logprob", "mismatch/max_logprob"):
+            tally.maximum(name, found[name])
+        for name in ("mismatch/near_ties", "kl/behaviour"):
+            tally.mean(name, found[name] * agreement.tokens, agreement.tokens)
 
-    def _objective(self, batch: MicroBatch, scored: Scored) -> ObjectiveTerms:
-        """π_old is the trainer's own value at the first update (our resolution)."""
-        with torch.no_grad():
-            reference = score_responses(self._outside[0], batch.packed, self.config.temperature).logprob
-        old: Tensor = scored.logprob.detach()
-        return self.parts.objective(scored.logprob, old, reference, scored.entropy, batch.advantage, batch.weight)
+    def _score(self, model: BailingMoeForCausalLM, batch: MicroBatch) -> Scored:
+        return score_responses(model, batch.packed, self.config.temperature)
 
-    def _log(
-        self, groups: Sequence[Group], experience: Experience, update: dict[str, float], clock: Clock
-    ) -> None:
-        times = clock.metrics()
-        metrics = update | report.rollout_metrics(groups, experience.zero_variance)
-        metrics |= report.budget_metrics(experience.budgeted, self.config.token_budget)
-        metrics |= mixture_metrics([group.prompt.domain for group in groups], self.stage.weights)
+    def _objective(self, part: Prepared, scored: Scored) -> ObjectiveTerms:
+        batch = part.batch
+        old = scored.logprob.detach() if part.old is None else part.old
+        return self.parts.objective(ResponseTokens(
+            scored.logprob, scored.entropy, old, batch.behaviour, part.reference, batch.advantage, batch.weight,
+            batch.packed.document,
+        ))  # fmt: skip
+
+    def _log(self, groups: Sequence[Group], experience: Experience, tally: Tally, clock: Clock) -> None:
+        for name, seconds in clock.metrics().items():
+            tally.maximum(name, seconds)
+        report.add_rollouts(tally, groups, experience.zero_variance)
+        domains = [group.prompt.domain for group in groups]
+        report.add_budget(tally, experience.budgeted, self.config.token_budget,
+                          [d for d, group in zip(domains, groups) for _ in group.rollouts])
+        add_mixture(tally, domains, self.stage.weights)
+        tally.sum("throughput/rollout", sum(len(rollout.token_ids) for rollout in experience.rollouts))
+        metrics = Tally.merged(self.gather(tally)).metrics()
         metrics |= report.progress_metrics(self.tokens_before + self.tokens, self.sft_tokens)
-        metrics |= report.speed_metrics(groups, experience.budgeted.tokens, times)
-        self.log_step(metrics | times, {
+        metrics |= report.speed_metrics(metrics.pop("throughput/rollout"), metrics["budget/tokens"], metrics)
+        self.log_step(metrics, {
             "reward": metrics["reward/mean"], "tokens/s": metrics["throughput/tokens_per_second"],
             "fill": metrics["budget/fill"],
         })  # fmt: skip

@@ -1,18 +1,17 @@
 """Supervised fine-tuning as a Lightning module: packed traces, loss on response tokens only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from torch.optim import Optimizer
 
 from ringexp.config.schema import SFTConfig
-from ringexp.mixing.schedule import mixture_metrics
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.logprob import Scored, score_responses
-from ringexp.models.packing import micro_batches, pack, trace_document
+from ringexp.models.packing import Packed, micro_batches, pack, trace_document
 from ringexp.records import Prompt
 from ringexp.training.module import Clock, RouterLosses, StepModule, whole_statistics
 from ringexp.training.optim import cosine
+from ringexp.training.tally import Tally, add_mixture
 
 
 class SFTModule(StepModule):
@@ -30,35 +29,39 @@ class SFTModule(StepModule):
         self.config, self.weights = config, weights
 
     def training_step(self, batch: Sequence[Prompt], batch_idx: int) -> None:
-        """One optimizer step on a batch of traced prompts."""
-        clock = Clock()
-        documents = [trace_document(prompt) for prompt in batch]
+        """One optimizer step on a batch of traced prompts, of which each rank takes its part."""
+        clock, tally = Clock(), Tally()
+        share = len(batch) // self.trainer.world_size
+        own = batch[self.trainer.global_rank * share :][:share]
+        documents = [trace_document(prompt) for prompt in own]
         splits = micro_batches([d.length for d in documents], self.config.micro_batch_tokens)
         packs = [pack([documents[i] for i in split], self.device) for split in splits]
-        tokens = sum(len(packed.targets) for packed in packs)
-        scored = [score_responses(self.model, packs[0])] if len(packs) == 1 else None
-        whole = whole_statistics(self.model, packs, scored)
-        router = RouterLosses(whole, self.model.config.num_experts_per_tok, self.config.balance_coef,
-                              self.config.z_coef)
+        tokens = self._train(packs, tally)
+        self.tokens += tokens
+        self.step += 1
+        clock.lap("train")
+        add_mixture(tally, [prompt.domain for prompt in own], self.weights)
+        for name, seconds in clock.metrics().items():
+            tally.maximum(name, seconds)
+        metrics = Tally.merged(self.gather(tally)).metrics()
+        speed = tokens / metrics["time/step"]
+        metrics |= {"progress/tokens": self.tokens, "throughput/tokens_per_second": speed}
+        self.log_step(metrics, {"loss": metrics["train/loss"], "tokens/s": speed})
+
+    def _train(self, packs: Sequence[Packed], tally: Tally) -> int:
+        """The gradient of the whole batch, and the optimizer's step; the response tokens of all ranks."""
+        every = self.gather(sum(len(packed.targets) for packed in packs))
+        first = score_responses(self.model, packs[0]) if len(packs) == 1 else None
+        own = first.router if first else whole_statistics(self.model, packs)
+        router = RouterLosses(self.gather(own.detach()), self.model.config.num_experts_per_tok,
+                              self.config.balance_coef, self.config.z_coef)
         loss = 0.0
         for packed in packs:
-            part: Scored = scored[0] if scored else score_responses(self.model, packed)
-            term = -part.logprob.sum() / tokens + router.share(part.router)
-            self.manual_backward(term)
+            part: Scored = first or score_responses(self.model, packed)
+            term = -part.logprob.sum() * len(every) / sum(every) + router.share(part.router)
+            self.differentiate(term, last=packed is packs[-1])
             loss += float(term.detach())
         norm, lr = self.optimize()
-        self.tokens += tokens
-        clock.lap("train")
-        mixture = mixture_metrics([prompt.domain for prompt in batch], self.weights)
-        self._log(loss, norm, lr, tokens, router, clock, mixture)
-
-    def _log(
-        self, loss: float, norm: float, lr: float, tokens: int, router: RouterLosses, clock: Clock,
-        mixture: dict[str, float],
-    ) -> None:
-        times: dict[str, Any] = clock.metrics()
-        speed = tokens / times["time/step"]
-        metrics = {"train/loss": loss, "train/grad_norm": norm, "train/lr": lr, "progress/tokens": self.tokens,
-                   "throughput/tokens_per_second": speed}
-        self.log_step(metrics | router.metrics() | times | mixture, {"loss": loss, "tokens/s": speed})
-
+        tally.mean("train/loss", loss, 1.0)
+        tally.known(router.metrics() | {"train/grad_norm": norm, "train/lr": lr})
+        return sum(every)

@@ -7,18 +7,21 @@ import fcntl
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import torch
 from mlflow.entities import Run
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
+from ringexp.config.validate import typed
 from ringexp.errors import ConfigError, RecordError
 from ringexp.mixing.schedule import resolve_stages
 from ringexp.models.tokenizer import build_tokenizer, load_tokenizer
 from ringexp.tasks.data import load_pools, prepare
-from ringexp.tasks.workspace import Workspace, say
+from ringexp.tasks.workspace import Pipeline, Workspace, say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG, Record, Store
 
@@ -54,7 +57,17 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
             with record.running(status="FINISHED" if config.task.name == "pipeline" else status):
                 yield workspace
         finally:
-            workspace.verifier.close()
+            workspace.close()
+
+
+@lru_cache(maxsize=1)
+def join_workspace(pipeline: Pipeline, rank: int) -> Workspace:
+    """The workspace of another rank of the pipeline: the same data, a verifier and an engine of its own, no record."""
+    config = typed(cast(DictConfig, OmegaConf.create(pipeline.config)))
+    tokenizer = load_tokenizer(str(pipeline.folder / "tokenizer"))
+    workspace = Workspace(config, prepare(*load_pools(config.data), tokenizer, config.data), tokenizer)
+    workspace.folder, workspace.rank = pipeline.folder, rank
+    return workspace
 
 
 def _by_identity(workspace: Workspace, store: Store) -> tuple[Run | None, Path]:

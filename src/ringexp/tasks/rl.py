@@ -1,5 +1,6 @@
 """task=rl: the RL stages, one after the other, from the selected checkpoint."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -8,15 +9,18 @@ from torch.utils.data import DataLoader, Subset
 
 from ringexp.config.schema import Config
 from ringexp.mixing import schedule
-from ringexp.mixing.sampler import MixtureSampler
-from ringexp.rl.module import C3POModule, Parts
+from ringexp.mixing.sampler import PromptRounds
+from ringexp.records import Prompt
+from ringexp.rl.module import C3POModule
+from ringexp.rl.parts import build_parts
 from ringexp.rl.samples import SampleTables
-from ringexp.tasks.opening import open_workspace
+from ringexp.tasks.opening import join_workspace, open_workspace
 from ringexp.tasks.select import Selected, selected
-from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit
+from ringexp.training.rank_process import RankEnvironment
 
 
 def run(config: Config) -> None:
@@ -63,34 +67,36 @@ def rl_stage(workspace: Workspace, stage: schedule.Stage) -> None:
     start = weights_after(workspace, chosen, before[-1]) if before else chosen.path
     tokens = sum(_tokens(workspace.require(stage_name(s), stage_key(workspace, chosen, s), "rl")) for s in before)
     with workspace.stage(stage_name(stage), key) as opened:
-        _train(workspace, opened, stage, chosen, start, tokens)
+        _train(workspace, opened, stage, Begin(chosen, start, latest(opened.folder), tokens))
 
 
 def _tokens(run: Run) -> int:
     return int(run.data.tags[TAG + "rl_tokens"])
 
 
-def _train(
-    workspace: Workspace, opened: Stage, stage: schedule.Stage, chosen: Selected, start: Path, tokens_before: int
-) -> None:
+@dataclass(frozen=True)
+class Begin:
+    """Where a stage begins: the selected checkpoint, the first weights, what it continues from, the tokens before."""
+
+    chosen: Selected
+    weights: Path
+    checkpoint: Path | None
+    tokens_before: int
+
+
+def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Begin) -> None:
     config = workspace.config
-    module = _module(workspace, stage, chosen, tokens_before)
-    checkpoint = latest(opened.folder)
-    load_weights(checkpoint or start, module.model)
-    if checkpoint is not None:
-        module.resume(load_state(checkpoint))
-        say(f"{stage_name(stage)}: continuing from step {module.step}")
-    pools = {domain: pool.train for domain, pool in workspace.data.pools.items()}
-    per_step = config.algorithm.prompts_per_step
-    steps = MixtureSampler(pools, stage.weights, per_step, stage.steps, config.seed, stage.name)
-    loader = DataLoader(Subset(steps, range(module.step, stage.steps)), batch_size=None)
-    saver = instantiate(config.trainer.checkpointing)(
-        folder=opened.folder, every=config.trainer.checkpoint_every, steps=stage.steps, tokenizer=workspace.tokenizer
-    )
-    tables = SampleTables(opened.record, config.trainer.checkpoint_every, stage.steps, config.trainer.table_rows)
-    callbacks = [tables, saver, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
-    title = stage_name(stage) if config.progress else None
-    fit(module, loader, instantiate(config.trainer.lightning), opened.logger, callbacks, title)
+    with workspace.other_ranks(_other_rank, stage, begin) as environment:
+        module, loader = _steps(workspace, stage, begin)
+        if begin.checkpoint is not None:
+            say(f"{stage_name(stage)}: continuing from step {module.step}")
+        every = config.trainer.checkpoint_every
+        saver = instantiate(config.trainer.checkpointing)(
+            folder=opened.folder, every=every, steps=stage.steps, tokenizer=workspace.tokenizer
+        )
+        tables = SampleTables(opened.record, every, stage.steps, config.trainer.table_rows)
+        title = stage_name(stage) if config.progress else None
+        fit(module, loader, config.trainer, opened.logger, [tables, saver], title, environment)
     final = latest(opened.folder)
     assert final is not None
     opened.record.set_tags({
@@ -98,16 +104,35 @@ def _train(
     })  # fmt: skip
 
 
-def _module(workspace: Workspace, stage: schedule.Stage, chosen: Selected, tokens_before: int) -> C3POModule:
+def _other_rank(environment: RankEnvironment, pipeline: Pipeline, stage: schedule.Stage, begin: Begin) -> None:
+    """The stage on another rank: the same steps, nothing logged or saved."""
+    workspace = join_workspace(pipeline, environment.rank)
+    module, loader = _steps(workspace, stage, begin)
+    fit(module, loader, workspace.config.trainer, None, [], None, environment)
+
+
+def _steps(
+    workspace: Workspace, stage: schedule.Stage, begin: Begin
+) -> tuple[C3POModule, DataLoader[tuple[tuple[Prompt, ...], ...]]]:
+    """The module with its weights, and the steps that are left."""
     config = workspace.config
+    module = _module(workspace, stage, begin)
+    load_weights(begin.checkpoint or begin.weights, module.model)
+    if begin.checkpoint is not None:
+        module.resume(load_state(begin.checkpoint))
+    pools = {domain: pool.train for domain, pool in workspace.data.pools.items()}
+    rounds = PromptRounds(pools, stage.weights, config.algorithm, stage.steps, config.seed, stage.name)
+    return module, DataLoader(Subset(rounds, range(module.step, stage.steps)), batch_size=None)
+
+
+def _module(workspace: Workspace, stage: schedule.Stage, begin: Begin) -> C3POModule:
+    config, chosen = workspace.config, begin.chosen
     reference = workspace.model()
     load_weights(chosen.path, reference)
-    parts = Parts(instantiate(config.algorithm.advantage), instantiate(config.algorithm.objective))
     module: C3POModule = instantiate(config.algorithm.module)(
-        model=workspace.model(), reference=reference, evaluator=workspace.evaluator, parts=parts,
-        config=config.algorithm, rollout=config.rollout, optimizer=instantiate(config.algorithm.optimizer), stage=stage,
-        seed=config.seed, offset=chosen.sft_steps + stage.first_step, sft_tokens=chosen.sft_tokens,
-        tokens_before=tokens_before,
+        model=workspace.model(), reference=reference, evaluator=workspace.evaluator,
+        parts=build_parts(config.algorithm), config=config.algorithm, rollout=config.rollout,
+        optimizer=instantiate(config.algorithm.optimizer), stage=stage, seed=config.seed,
+        offset=chosen.sft_steps + stage.first_step, sft_tokens=chosen.sft_tokens, tokens_before=begin.tokens_before,
     )  # fmt: skip
     return module
-

@@ -1,5 +1,7 @@
 """task=sft: fine-tune on teacher traces; save, measure and register a checkpoint every few steps."""
 
+from pathlib import Path
+
 from hydra.utils import instantiate
 
 from ringexp.config.schema import Config
@@ -9,11 +11,12 @@ from ringexp.selection.catalog import Catalog
 from ringexp.sft.data import SFTData
 from ringexp.sft.module import SFTModule
 from ringexp.tasks.data import untraced
-from ringexp.tasks.opening import open_workspace
-from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tasks.opening import join_workspace, open_workspace
+from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit
+from ringexp.training.rank_process import RankEnvironment
 
 
 def run(config: Config) -> None:
@@ -34,30 +37,44 @@ def supervised_fine_tuning(workspace: Workspace) -> None:
 
 def _train(workspace: Workspace, stage: Stage) -> None:
     config = workspace.config
-    pools = workspace.data.pools
-    data = SFTData({domain: pool.train for domain, pool in pools.items()}, config.sft, config.seed)
+    checkpoint = latest(stage.folder)
+    with workspace.other_ranks(_other_rank, checkpoint) as environment:
+        module, data = _steps(workspace, checkpoint)
+        for domain in untraced(workspace.data.pools):
+            say(f"warning: sft: no training prompt of domain {domain} has a trace, so the mix is without it")
+        if checkpoint is not None:
+            say(f"sft: continuing from step {module.step}")
+        probe: CheckpointProbe = instantiate(config.sft.checkpointing)(
+            folder=stage.folder, every=config.sft.checkpoint_every, steps=data.steps, probe=_probe_set(workspace),
+            evaluator=workspace.evaluator, catalog=Catalog(workspace.store, stage.record.run_id, workspace.root),
+            pipeline=workspace.record, tokenizer=workspace.tokenizer, rollout=config.rollout,
+        )  # fmt: skip
+        probe.catch_up(module.model, checkpoint)
+        title = "sft" if config.progress else None
+        fit(module, data.train_dataloader(), config.trainer, stage.logger, [probe], title, environment)
+    stage.record.set_tags({TAG + "sft_tokens": str(module.tokens), TAG + "steps": str(data.steps)})
+
+
+def _other_rank(environment: RankEnvironment, pipeline: Pipeline, checkpoint: Path | None) -> None:
+    """The stage on another rank: the same steps, nothing measured, logged or saved."""
+    workspace = join_workspace(pipeline, environment.rank)
+    module, data = _steps(workspace, checkpoint)
+    fit(module, data.train_dataloader(), workspace.config.trainer, None, [], None, environment)
+
+
+def _steps(workspace: Workspace, checkpoint: Path | None) -> tuple[SFTModule, SFTData]:
+    """The module with its weights, and the data from the step on that comes next."""
+    config = workspace.config
+    data = SFTData({domain: pool.train for domain, pool in workspace.data.pools.items()}, config.sft, config.seed)
     module: SFTModule = instantiate(config.sft.module)(
         model=workspace.model(), config=config.sft, optimizer=instantiate(config.sft.optimizer), steps=data.steps,
         weights=data.sampler.weights,
     )  # fmt: skip
-    for domain in untraced(pools):
-        say(f"warning: sft: no training prompt of domain {domain} has a trace, so the mix is without it")
-    checkpoint = latest(stage.folder)
     if checkpoint is not None:
         load_weights(checkpoint, module.model)
         module.resume(load_state(checkpoint))
         data.start = module.step
-        say(f"sft: continuing from step {module.step}")
-    probe: CheckpointProbe = instantiate(config.sft.checkpointing)(
-        folder=stage.folder, every=config.sft.checkpoint_every, steps=data.steps, probe=_probe_set(workspace),
-        evaluator=workspace.evaluator, catalog=Catalog(workspace.store, stage.record.run_id, workspace.root),
-        pipeline=workspace.record, tokenizer=workspace.tokenizer, rollout=config.rollout,
-    )  # fmt: skip
-    callbacks = [probe, *(instantiate(callback) for callback in config.trainer.callbacks.values())]
-    probe.catch_up(module.model, checkpoint)
-    title = "sft" if config.progress else None
-    fit(module, data.train_dataloader(), instantiate(config.trainer.lightning), stage.logger, callbacks, title)
-    stage.record.set_tags({TAG + "sft_tokens": str(module.tokens), TAG + "steps": str(data.steps)})
+    return module, data
 
 
 def _probe_set(workspace: Workspace) -> ProbeSet:

@@ -7,11 +7,11 @@ the configuration that decides it; so the same command resumes what was killed a
 import inspect
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from hydra.utils import instantiate
@@ -25,6 +25,7 @@ from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.build import build_config, build_model
 from ringexp.models.tokenizer import ChatTokenizer
 from ringexp.rewards.registry import VerifierRegistry
+from ringexp.rl.parts import build_parts
 from ringexp.rollout.engine import RolloutEngine
 from ringexp.rollout.shared import shared_engine
 from ringexp.tasks.data import Prepared
@@ -32,15 +33,25 @@ from ringexp.tracking import provenance
 from ringexp.tracking.loggers import RecordLogger
 from ringexp.tracking.run import TAG, Record, Store
 from ringexp.training.checkpoint import save_model
+from ringexp.training.rank_process import RankEnvironment
+from ringexp.training.ranks import Ranks
 
 STAGE_GROUPS = {
     "sft": ("model", "data", "sft", "algorithm.temperature", "rollout", "rewards", "trainer.lightning",
-            "trainer.callbacks", "trainer.threads", "seed"),
+            "trainer.callbacks", "trainer.threads", "trainer.ranks", "seed"),
     "select": ("selection",),
     "rl": ("data.max_prompt_tokens", "algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
     "evaluate": ("data.max_prompt_tokens", "evaluation", "rewards", "rollout", "seed"),
 }  # fmt: skip
 """The configuration that decides a stage, beside the stages before it."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What another rank needs to open the workspace too: the configuration as YAML, the pipeline's folder."""
+
+    config: str
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -53,11 +64,12 @@ class Stage:
 
 
 class Workspace:
-    """Built by `opening.open_workspace`."""
+    """Built by `opening.open_workspace`; in another rank by `opening.join_workspace`, without store and record."""
 
     store: Store
     record: Record
     folder: Path
+    rank = 0
 
     def __init__(self, config: Config, data: Prepared, tokenizer: ChatTokenizer) -> None:
         self.config, self.data, self.tokenizer = config, data, tokenizer
@@ -70,6 +82,7 @@ class Workspace:
             OmegaConf.to_container(config.rollout.engine), config.trainer.threads,
         ])  # fmt: skip
         verifiers = config.rewards.verifiers
+        self._ranks: Ranks | None = None
         self.verifier = VerifierRegistry({d: instantiate(verifiers[d]) for d in data.pools if d in verifiers})
         self.verifier.require(data.pools)
         self.tags = provenance.tags(config, data.fingerprint)
@@ -97,13 +110,34 @@ class Workspace:
             )
         return total
 
+    @contextmanager
+    def other_ranks(self, work: Callable[..., None], *args: Any) -> Iterator[RankEnvironment | None]:
+        """While rank 0 runs the body, every other rank runs `work(environment, pipeline, *args)`.
+
+        Gives rank 0's environment, None where there are no other ranks. Raises RankError where one is lost.
+        """
+        if self.config.trainer.ranks == 1:
+            yield None
+            return
+        if self._ranks is None:
+            self._ranks = Ranks(self.config.trainer.ranks)
+        pipeline = Pipeline(OmegaConf.to_yaml(self.config), self.folder)
+        with self._ranks.running(work, pipeline, *args):
+            yield self._ranks.environment
+
+    def close(self) -> None:
+        """End the verifiers' processes and the other ranks."""
+        self.verifier.close()
+        if self._ranks is not None:
+            self._ranks.close()
+
     @property
     def evaluator(self) -> Evaluator:
         """The engine (started on first use, shared by the process) and the verifiers."""
         return Evaluator(shared_engine(self._engine_key, self._start_engine), self.verifier)
 
     def _start_engine(self) -> RolloutEngine:
-        folder = self.folder / "engine"
+        folder = self.folder / ("engine" if self.rank == 0 else f"engine-rank-{self.rank}")
         folder.mkdir(exist_ok=True)
         save_model(folder, self.model(), self.tokenizer)
         say("starting the rollout engine")
@@ -158,7 +192,6 @@ class Workspace:
 def _check_parts(config: Config) -> None:
     """Build what later stages are made of, so that a wrong name or argument shows now and not after SFT."""
     instantiate(config.selection.rule)
-    instantiate(config.algorithm.advantage)
     engine = instantiate(config.rollout.engine)
     try:
         inspect.signature(engine.func).bind_partial(**engine.keywords)
@@ -169,10 +202,7 @@ def _check_parts(config: Config) -> None:
             instantiate(part)([torch.nn.Parameter(torch.zeros(1))])
         except (ValueError, TypeError) as error:
             raise ConfigError(f"optimizer {part.get('_target_')}: {error}") from error
-    try:
-        instantiate(config.algorithm.objective).weights([1], config.algorithm.token_budget)
-    except ValueError as error:
-        raise ConfigError(f"algorithm.objective: {error}") from error
+    build_parts(config.algorithm)
 
 
 def say(text: str) -> None:

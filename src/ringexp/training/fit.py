@@ -1,31 +1,44 @@
 """One Lightning fit over the steps that are left."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from hydra.utils import instantiate
+from lightning.pytorch import Callback
 
+from ringexp.config.schema import TrainerConfig
 from ringexp.tracking.loggers import RecordLogger
 from ringexp.training.callbacks import StepBar
 from ringexp.training.module import StepModule
+from ringexp.training.rank_process import KeepSigterm, RankEnvironment, check_equal
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # Lightning sets its own level when it is imported
 
 
 def fit(
-    module: StepModule, loader: Iterable[Any], trainer: Callable[..., Trainer], logger: RecordLogger,
-    callbacks: Sequence[Callback], title: str | None,
+    module: StepModule, loader: Iterable[Any], config: TrainerConfig, logger: RecordLogger | None,
+    callbacks: Sequence[Callback], title: str | None, environment: RankEnvironment | None,
 ) -> None:
-    """Run every step of the loader once. `title` names the progress bar; None shows none."""
+    """Run every step of the loader once; the configured callbacks come after `callbacks`.
+
+    `title` names the progress bar; None shows none.
+    `environment` says which rank of how many this process is, None that it is alone. Raises RankDivergedError where the
+    ranks end with different weights.
+    """
+    own = [instantiate(callback) for callback in config.callbacks.values()]
     bar = [] if title is None else [StepBar(title)]
-    trainer(
+    ranked = {} if environment is None else {"plugins": [environment]}
+    instantiate(config.lightning)(
         max_epochs=1,
-        logger=logger,
-        callbacks=[*callbacks, *bar],
+        logger=logger or False,
+        callbacks=[*callbacks, *own, *bar, *([] if environment is None else [KeepSigterm()])],
         enable_progress_bar=bool(bar),
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        **ranked,
     ).fit(module, train_dataloaders=loader)
+    if environment is not None:
+        check_equal(module.model)

@@ -4,21 +4,26 @@ The learning rate is a function of the step and every draw is counter-based, so 
 counters are the whole state of a run.
 """
 
+import contextlib
 import functools
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
+import torch.distributed as dist
 from lightning.pytorch import LightningModule
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
-from ringexp.models.logprob import Scored, score_responses
-from ringexp.models.moe import RouterStatistics, balance_loss, max_load_violation, z_loss
+from ringexp.models.logprob import score_responses
+from ringexp.models.moe import RouterStatistics, balance_loss, dead_experts, max_load_violation, z_loss
 from ringexp.models.packing import Packed
 from ringexp.training.optim import Scale, build_optimizer
+
+T = TypeVar("T")
 
 
 class StepModule(LightningModule):  # type: ignore[misc]
@@ -65,8 +70,23 @@ class StepModule(LightningModule):  # type: ignore[misc]
         wrapped = self.optimizers()
         return cast(Optimizer, getattr(wrapped, "optimizer", wrapped))
 
+    def gather(self, value: T) -> list[T]:
+        """The value of every rank, in the order of ranks; this process's own alone where there are no others."""
+        if self.trainer.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * int(self.trainer.world_size)
+        dist.all_gather_object(values, value)
+        return values
+
+    def differentiate(self, loss: Tensor, last: bool) -> None:
+        """Backward pass of one micro-batch; ranks exchange gradients in the update's last one only."""
+        hold = contextlib.nullcontext() if last else getattr(
+            self.trainer.strategy, "block_backward_sync", contextlib.nullcontext)()
+        with hold:
+            self.manual_backward(loss)
+
     def optimize(self) -> tuple[float, float]:
-        """Clip, step, count. Returns (gradient norm before clipping, learning rate)."""
+        """Clip and update the weights. Returns (gradient norm before clipping, learning rate)."""
         optimizer = self.optimizers()
         factor = self.scale(self.step)
         for group, base in zip(optimizer.param_groups, self._base_lr, strict=True):
@@ -74,13 +94,7 @@ class StepModule(LightningModule):  # type: ignore[misc]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm, error_if_nonfinite=True)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        self.step += 1
         return float(norm), self._base_lr[0] * factor
-
-    def skip(self) -> dict[str, float]:
-        """A step that has nothing to train on (every group was filtered): counted, weights unchanged."""
-        self.step += 1
-        return {"train/loss": 0.0}
 
     def log_step(self, metrics: Mapping[str, float], bar: Mapping[str, float]) -> None:
         """Log the finished step, and a few numbers on the progress bar."""
@@ -90,39 +104,45 @@ class StepModule(LightningModule):  # type: ignore[misc]
 
 
 class RouterLosses:
-    """Balance and z losses of a whole optimizer step from its micro-batches.
+    """Balance and z losses of a whole optimizer update from its micro-batches, on all ranks.
 
-    The assignment counts of the whole step must be known before a micro-batch is differentiated, so that splits do
-    not change the loss. They come from a forward pass without gradients (`whole`); both losses are linear in what a
-    micro-batch adds, so its own share is `share(micro)` and the shares sum to the step's loss.
+    The assignment counts of the whole update must be known before a micro-batch is differentiated, so that splits and
+    ranks do not change the loss. They come from a forward pass without gradients (`whole_statistics`); both losses are
+    linear in what a micro-batch adds, so its own share is `share(micro)` and the shares sum to the update's loss
+    (their mean over ranks does, as that of the gradients).
     """
 
-    def __init__(self, whole: RouterStatistics, top_k: int, balance_coef: float, z_coef: float) -> None:
-        self.whole, self._top_k = whole, top_k
+    def __init__(
+        self, every: Sequence[RouterStatistics], top_k: int, balance_coef: float, z_coef: float
+    ) -> None:
+        """`every`: each rank's statistics of the update, detached."""
+        self.whole, self._ranks, self._top_k = functools.reduce(operator.add, every), len(every), top_k
         self._balance_coef, self._z_coef = balance_coef, z_coef
 
-    def share(self, micro: RouterStatistics) -> torch.Tensor:
-        """α_bal·B + α_z·Z of this micro-batch's tokens, with the step's counts."""
+    def share(self, micro: RouterStatistics) -> Tensor:
+        """α_bal·B + α_z·Z of this micro-batch's tokens, with the update's counts, times the number of ranks."""
         balance = balance_loss(micro.prob_sum, self.whole.counts, self.whole.tokens, self._top_k)
-        return self._balance_coef * balance + self._z_coef * z_loss(micro.z_sum, self.whole.tokens)
+        own = self._balance_coef * balance + self._z_coef * z_loss(micro.z_sum, self.whole.tokens)
+        return self._ranks * own
 
     def metrics(self) -> dict[str, float]:
-        """The step's `moe/…` metrics."""
+        """The update's `moe/…` metrics."""
         whole = self.whole
+        entropy = whole.entropy_sum / whole.tokens
         return {
             "moe/balance": float(balance_loss(whole.prob_sum, whole.counts, whole.tokens, self._top_k)),
             "moe/z": float(z_loss(whole.z_sum, whole.tokens)),
             "moe/max_violation": float(max_load_violation(whole.counts)),
+            "moe/dead_experts": dead_experts(whole.counts),
+            "moe/router_entropy": float(entropy.mean()),
+            "moe/router_entropy_min": float(entropy.min()),
         }
 
 
 @torch.no_grad()
-def whole_statistics(
-    model: BailingMoeForCausalLM, packs: Sequence[Packed], scored: Sequence[Scored] | None
-) -> RouterStatistics:
-    """The routers' statistics of the whole step, detached: from passes already made, or from extra ones."""
-    parts = [s.router for s in scored] if scored is not None else [score_responses(model, p).router for p in packs]
-    return functools.reduce(operator.add, [part.detach() for part in parts])
+def whole_statistics(model: BailingMoeForCausalLM, packs: Sequence[Packed]) -> RouterStatistics:
+    """The routers' statistics of all the packs together, from a pass without gradients over each."""
+    return functools.reduce(operator.add, (score_responses(model, packed).router for packed in packs))
 
 
 class Clock:
@@ -137,6 +157,12 @@ class Clock:
         now = time.perf_counter()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
+
+    def book(self, **seconds: float) -> None:
+        """Book seconds that were measured elsewhere on the named parts; the time since the last lap is theirs."""
+        for part, value in seconds.items():
+            self.seconds[part] = self.seconds.get(part, 0.0) + value
+        self._last = time.perf_counter()
 
     def metrics(self) -> dict[str, float]:
         """The step's `time/…` metrics, `time/step` the whole."""

@@ -1,0 +1,69 @@
+"""One step on given responses, alone or as one of several ranks; functions of a module, since they are pickled."""
+
+import random
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tiny_policy
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+
+from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Verdict
+from ringexp.rl.module import C3POModule
+from ringexp.training.module import Clock
+from ringexp.training.rank_process import RankEnvironment
+
+LENGTHS = [(3, 9, 5, 11), (7, 7, 2, 12), (12, 4, 6, 6), (8, 8, 1, 11)]
+"""Of the responses of four groups; those of the first two groups hold as many tokens as those of the others."""
+BUDGET = 112
+SETTINGS = ("rollout.tolerance=1e9", "algorithm.balance_coef=0.1", "algorithm.z_coef=0.01",
+            "algorithm.max_grad_norm=1e9")  # fmt: skip
+
+
+def groups(silent: int) -> list[Group]:
+    """Four groups; all responses of the first `silent` are wrong."""
+    draw, found = random.Random(0), []
+    for number, lengths in enumerate(LENGTHS):
+        prompt = Prompt(f"p{number}", ("math", "code")[number % 2], "?", "1",
+                        token_ids=tuple(draw.randrange(4, 260) for _ in range(2 + number)))  # fmt: skip
+        rollouts = tuple(
+            Rollout(Request(prompt, sample, 0), tuple(draw.randrange(4, 260) for _ in range(length)),
+                    tuple(draw.uniform(-6, -4) for _ in range(length)), (0,) * length, "", length == 12)
+            for sample, length in enumerate(lengths)
+        )  # fmt: skip
+        right = [number >= silent and (number + sample) % 3 > 0 for sample in range(4)]
+        verdicts = tuple(Verdict(Outcome.CORRECT if r else Outcome.WRONG) for r in right)
+        found.append(Group(prompt, rollouts, verdicts))
+    return found
+
+
+class Given(C3POModule):
+    """Takes its part of the given groups instead of drawing some."""
+
+    silent = 0
+
+    def collect(self, rounds: Sequence[Sequence[Prompt]], clock: Clock) -> list[Group]:
+        share = len(LENGTHS) // self.trainer.world_size
+        clock.book(rollout=1.0, reward=0.0)
+        return groups(self.silent)[self.trainer.global_rank * share :][:share]
+
+
+def step(
+    environment: RankEnvironment | None, folder: str, overrides: Sequence[str], silent: int = 0
+) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+    """What the step logged, and the weights after it: one of gradient descent with learning rate 1."""
+    ranks = 1 if environment is None else environment.world_size()
+    config = tiny_policy.configuration(*SETTINGS, f"algorithm.token_budget={BUDGET // ranks}", *overrides)
+    own = Path(folder) / f"rank-{0 if environment is None else environment.rank}-of-{ranks}"
+    own.mkdir(exist_ok=True)
+    module = tiny_policy.policy(own, config, kind=Given)
+    module.silent = silent
+    module._factory = partial(torch.optim.SGD, lr=1.0)
+    options: dict[str, Any] = {}
+    if environment is not None:
+        options = {"devices": ranks, "plugins": [environment],
+                   "strategy": DDPStrategy(process_group_backend="gloo")}  # fmt: skip
+    (metrics,) = tiny_policy.train(module, config, 1, **options)
+    return metrics, {name: p.detach().clone() for name, p in module.model.named_parameters()}
