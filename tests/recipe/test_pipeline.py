@@ -205,16 +205,3 @@ def test_no_point_is_stored_twice(first: Store) -> None:
             if not key.startswith("system/"):
                 steps = [step for step, _ in first.history(run, key)]
                 assert len(steps) == len(set(steps)), (run.info.run_name, key)
-
-
-def test_two_ranks_run_the_recipe(first: Store, tmp_path: Path) -> None:
-    """Each with an engine process of its own; the command checks that they end every stage with equal weights."""
-    done = ringexp(f"paths.store={tmp_path}", "seed=3", "trainer=ddp", "schedule=math_only", "trainer.max_steps=2")
-    assert done.returncode == 0, done.stderr[-3000:]
-    store = Store(tmp_path)
-    assert {run.info.status for run in store.runs} == {"FINISHED"}
-    alone, ranked = (run.history(run.stage("sft"), "train/loss")[:5] for run in (first, store))
-    assert [step for step, _ in ranked] == [step for step, _ in alone]
-    assert [loss for _, loss in ranked] == pytest.approx([loss for _, loss in alone], rel=1e-4)
-    assert [step for step, _ in store.history(store.stage("rl-math"), "budget/tokens")] == [21, 22]
-    assert all(300 < tokens <= 400 for _, tokens in store.history(store.stage("rl-math"), "budget/tokens"))
