@@ -30,7 +30,7 @@ from ringexp.rewards.sandbox.root import command
 
 CORRECT, WRONG, _, TIMEOUT, ERROR = Outcome
 MIB = 1024**2
-LIMITS = Limits(cpu_seconds=0.8, wall_seconds=2.0, memory_bytes=192 * MIB, tmp_bytes=MIB)
+LIMITS = Limits(cpu_seconds=0.4, wall_seconds=2.0, memory_bytes=192 * MIB, tmp_bytes=MIB)
 PATIENT = Limits(cpu_seconds=0.4, wall_seconds=60)
 ADD_ONE = CodeTests("f", "", "def check(f):\n    for i in range(5):\n        assert f(i) == i + 1\n")
 GOOD = Job("def f(x):\n    return x + 1\n", ADD_ONE)

@@ -7,6 +7,7 @@ import tiny_policy
 import torch
 
 from ringexp.cli import conf_dir
+from ringexp.errors import EngineMismatchError
 from ringexp.tracking.names import describe
 
 ALGORITHMS = sorted(path.stem for path in (conf_dir() / "algorithm").glob("*.yaml"))
@@ -83,3 +84,15 @@ def test_a_rerun_is_bitwise_equal(tmp_path: Path) -> None:
     assert [same(m) for m in runs[0][0]] == [same(m) for m in runs[1][0]]
     pairs = zip(runs[0][1].model.parameters(), runs[1][1].model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("updates", [1, 2])
+def test_an_engine_with_other_weights_is_found_before_a_weight_is_changed(tmp_path: Path, updates: int) -> None:
+    config = tiny_policy.configuration(f"algorithm.updates={updates}")
+    module = tiny_policy.policy(tmp_path, config)
+    evaluator, strangers = module._outside[1], tiny_policy.model(tiny_policy.tokenizer(), 5)
+    module.sync = lambda: evaluator.sync(strangers, module.version)
+    before = [p.clone() for p in module.model.parameters()]
+    with pytest.raises(EngineMismatchError, match="policy version 0"):
+        tiny_policy.train(module, config)
+    assert all(torch.equal(a, b) for a, b in zip(before, module.model.parameters(), strict=True))

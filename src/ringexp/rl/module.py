@@ -40,6 +40,14 @@ class Prepared:
     old: Tensor | None
 
 
+@dataclass(frozen=True)
+class Update:
+    """An optimizer update's micro-batches; `idle` where only other ranks have something to train in it."""
+
+    parts: Sequence[Prepared]
+    idle: bool
+
+
 class C3POModule(StepModule):
     """Policy optimization under a token budget; which algorithm it is, the parts decide.
 
@@ -133,17 +141,21 @@ class C3POModule(StepModule):
         agreement = Agreement()
         updates = [self._prepare(experience, update, size, agreement)
                    for update, size in enumerate(sizes) if any(tokens for tokens, _ in size)]
-        for update in updates:
-            self._update(update, agreement, tally)
+        for number, update in enumerate(updates):
+            self._differentiate(update, agreement, tally)
+            if number == 0 and agreement.tokens:
+                self._check(agreement, tally)  # before a weight is changed
+            norm, lr = self.optimize()
+            tally.mean("train/loss", 0.0, 1.0)
+            tally.mean("train/grad_norm", norm, 1.0)
+            tally.known({"train/lr": lr})
         trained = sum(tokens for size in sizes for tokens, _ in size)
         tally.known({} if updates else {"train/loss": 0.0})  # every group was filtered: counted, weights unchanged
         self.tokens += trained
-        if experience.budgeted.tokens:
-            self._check(agreement, tally)
 
     def _prepare(
         self, experience: Experience, update: int, ranks: Sequence[tuple[int, int]], agreement: Agreement
-    ) -> list[Prepared]:
+    ) -> Update:
         """The micro-batches of an update, with the log-probabilities that no update changes."""
         budget = self.config.token_budget
         lengths = experience.lengths(update)
@@ -152,14 +164,13 @@ class C3POModule(StepModule):
             None if budget is None else budget // self.config.updates, self.stage.max_response_tokens,
         )  # fmt: skip
         if not lengths:
-            batches = [experience.stand_in(self.device)]
-        else:
-            weights = self.parts.objective.weights(size)
-            batches = experience.micro_batches(update, weights, self.config.micro_batch_tokens, self.device)
-        return [self._fixed(batch, agreement) for batch in batches]
+            return Update([self._fixed(experience.stand_in(self.device), None)], idle=True)
+        weights = self.parts.objective.weights(size)
+        batches = experience.micro_batches(update, weights, self.config.micro_batch_tokens, self.device)
+        return Update([self._fixed(batch, agreement) for batch in batches], idle=False)
 
     @torch.no_grad()
-    def _fixed(self, batch: MicroBatch, agreement: Agreement) -> Prepared:
+    def _fixed(self, batch: MicroBatch, agreement: Agreement | None) -> Prepared:
         """π_old is the trainer's own value (our resolution); with one update its own pass gives it."""
         reference = old = None
         if self.parts.objective.kl_coef:
@@ -167,13 +178,13 @@ class C3POModule(StepModule):
         if self.config.updates > 1:
             scored = self._score(self.model, batch)
             old = scored.logprob
-            agreement.add(scored, batch.behaviour, self.rollout.near_tie)
+            if agreement is not None:
+                agreement.add(scored, batch.behaviour, self.rollout.near_tie)
         return Prepared(batch, reference, old)
 
-    def _update(self, prepared: Sequence[Prepared], agreement: Agreement, tally: Tally) -> None:
-        """The gradient of a whole update, and the optimizer's step."""
-        config = self.config
-        idle = not any(bool(part.batch.weight.any()) for part in prepared)
+    def _differentiate(self, update: Update, agreement: Agreement, tally: Tally) -> None:
+        """The gradient of a whole update."""
+        config, prepared, idle = self.config, update.parts, update.idle
         first = self._score(self.model, prepared[0].batch) if len(prepared) == 1 else None
         own = first.router if first else whole_statistics(self.model, [part.batch.packed for part in prepared])
         every = self.gather(own.of_no_token() if idle else own.detach())
@@ -190,10 +201,7 @@ class C3POModule(StepModule):
             report.add_terms(tally, part.batch, terms, scored.entropy)
             if part.old is None:
                 agreement.add(scored, part.batch.behaviour, self.rollout.near_tie)
-        norm, lr = self.optimize()
-        tally.mean("train/loss", 0.0, 1.0)
-        tally.mean("train/grad_norm", norm, 1.0)
-        tally.known(router.metrics() | {"train/lr": lr})
+        tally.known(router.metrics())
 
     def _check(self, agreement: Agreement, tally: Tally) -> None:
         """Engine and trainer hold the same weights, on each rank."""
