@@ -33,16 +33,26 @@ def conf_dir() -> Path:
 
 
 ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads slow a step tenfold and more when another job shares the cores
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 """Set before torch and vLLM are imported; what the user has set wins."""
 
+SPIN = "10000"
+"""How often a torch thread that waits for the others looks before it sleeps (GOMP_SPINCOUNT): some 20 µs. Sleeping at
+once leaves a step of this size with one core's speed, spinning for long slows it tenfold beside another job."""
+
 MENDABLE = (RingexpError, HydraException, OmegaConfBaseException)
 _interrupted: list[int] = []
 _failed: list[BaseException] = []
+
+
+def _environment() -> None:
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if "OMP_WAIT_POLICY" not in os.environ:  # which a number of turns would override
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
 
 
 def run(cfg: DictConfig) -> Any:
@@ -50,8 +60,7 @@ def run(cfg: DictConfig) -> Any:
 
     An error that the user can mend ends this job with one line; a multirun goes on with its other jobs.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _environment()
     _quiet()
     try:
         config = typed(cfg)

@@ -116,12 +116,13 @@ def test_results_repeat_bitwise_and_hardly_depend_on_the_tile() -> None:
         assert_near(other, runs[0], 2e-6)
 
 
-def test_same_results_under_autocast_and_in_deterministic_mode() -> None:
+def test_same_results_under_autocast_and_in_deterministic_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     case = inputs(7)
     expected = results(token_logprob_entropy, case, torch.float32, 0.9)
     with torch.autocast("cpu", torch.bfloat16):
         autocast = results(token_logprob_entropy, case, torch.float32, 0.9)
-    torch.use_deterministic_algorithms(True)  # fills new buffers with NaN, which no product may read
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)  # with NaN, which none may read
+    torch.use_deterministic_algorithms(True)
     try:
         deterministic = results(token_logprob_entropy, case, torch.float32, 0.9)
     finally:
