@@ -161,7 +161,7 @@ def in_fresh_process(case: str, vocabulary: int, pairs: int, threads: int) -> di
         return None
     environment = {
         **os.environ,
-        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "10000",
         "OMP_NUM_THREADS": str(threads),
         "PYTHONWARNINGS": "ignore",
     }

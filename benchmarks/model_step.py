@@ -11,7 +11,7 @@ are taken out of it. Qwen3-MoE runs with the faster of its expert implementation
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import argparse
 import json

@@ -24,7 +24,7 @@ Last line of stdout: one JSON object; `ratio`, `ratio_training`, `ratio_engine` 
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 import argparse
@@ -88,16 +88,27 @@ def open_workspace(config: Config, checkpoint: Path | None, folder: Path) -> Wor
     return workspace
 
 
-def train_ours(workspace: Workspace, steps: PromptRounds, peer: Peer) -> Alternation:
-    """The real module in the real Trainer; the peer takes its turns in a callback."""
-    config, start = workspace.config, workspace.folder / "start"
-    begin = Begin(Selected(0, start, "", False, 0, 0), start, None, 0)
-    module = _module(workspace, stages(workspace)[0], begin)
+def our_module(workspace: Workspace) -> C3POModule:
+    """The real module at the start of the first stage."""
+    start = workspace.folder / "start"
+    module = _module(workspace, stages(workspace)[0], Begin(Selected(0, start, "", False, 0, 0), start, None, 0))
     load_weights(start, module.model)
-    logger = Kept()
+    return module
+
+
+def maths(workspace: Workspace) -> PromptRounds:
+    """The prompts of every step."""
+    config = workspace.config
+    pools = {"math": workspace.data.pools["math"].train}
+    return PromptRounds(pools, {"math": 1.0}, config.algorithm, config.trainer.max_steps, config.seed, "math")
+
+
+def train_ours(workspace: Workspace, steps: PromptRounds, peer: Peer) -> Alternation:
+    """Our module in the real Trainer; the peer takes its turns in a callback."""
+    module, logger = our_module(workspace), Kept()
     alternation = Alternation(peer, lambda _: our_record(module, logger), say)
     loader = DataLoader(steps, batch_size=None)
-    fit(module, loader, config.trainer, logger, [alternation], None, None)
+    fit(module, loader, workspace.config.trainer, logger, [alternation], None, None)
     return alternation
 
 
@@ -221,9 +232,8 @@ def main() -> None:
     torch.set_num_threads(config.trainer.threads)
     with tempfile.TemporaryDirectory() as folder:
         workspace = open_workspace(config, arguments.checkpoint, Path(folder))
-        count, pools = config.trainer.max_steps, {"math": workspace.data.pools["math"].train}
-        steps = PromptRounds(pools, {"math": 1.0}, config.algorithm, count, config.seed, "math")
-        prompts = [prompt for step in range(count) for prompt in steps[step][0]]
+        steps = maths(workspace)
+        prompts = [prompt for step in range(config.trainer.max_steps) for prompt in steps[step][0]]
         say("starting TRL")
         peer = Peer(train_trl, config.trainer.threads, config, Path(folder), prompts, arguments)
         alternation = train_ours(workspace, steps, peer)

@@ -12,7 +12,7 @@ the weight sync on the loop's account; medians of pairs.
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 import argparse

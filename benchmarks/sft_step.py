@@ -23,7 +23,7 @@ TRL's, the median of pairs.
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 import argparse

@@ -6,10 +6,11 @@ import pytest
 from pipelines import Store, ringexp
 
 
-def test_two_ranks_run_the_recipe(tmp_path: Path) -> None:
-    """The command itself checks that the ranks end every stage with equal weights."""
+@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+def test_two_ranks_run_the_recipe(tmp_path: Path, trainer: str) -> None:
+    """Under ddp the command itself checks that the ranks end every stage with equal weights."""
     own = ("seed=3", "schedule=math_only")
-    done = ringexp(f"paths.store={tmp_path / 'two'}", *own, "trainer=ddp", "trainer.max_steps=2")
+    done = ringexp(f"paths.store={tmp_path / 'two'}", *own, f"trainer={trainer}", "trainer.max_steps=2")
     assert done.returncode == 0, done.stderr[-3000:]
     store = Store(tmp_path / "two")
     assert {run.info.status for run in store.runs} == {"FINISHED"}

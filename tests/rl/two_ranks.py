@@ -8,8 +8,9 @@ from typing import Any
 
 import tiny_policy
 import torch
-from lightning.pytorch.strategies import DDPStrategy
+from hydra.utils import instantiate
 
+from ringexp.config.schema import Config
 from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Verdict
 from ringexp.rl.module import C3POModule
 from ringexp.training.module import Clock
@@ -50,20 +51,49 @@ class Given(C3POModule):
         return groups(self.silent)[self.trainer.global_rank * share :][:share]
 
 
-def step(
-    environment: RankEnvironment | None, folder: str, overrides: Sequence[str], silent: int = 0
-) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
-    """What the step logged, and the weights after it: one of gradient descent with learning rate 1."""
+def module(
+    environment: RankEnvironment | None, folder: str, overrides: Sequence[str]
+) -> tuple[Given, Config, dict[str, Any]]:
+    """A policy that is given its responses, its configuration, and how its Trainer learns of the other ranks."""
     ranks = 1 if environment is None else environment.world_size()
     config = tiny_policy.configuration(*SETTINGS, f"algorithm.token_budget={BUDGET // ranks}", *overrides)
     own = Path(folder) / f"rank-{0 if environment is None else environment.rank}-of-{ranks}"
     own.mkdir(exist_ok=True)
-    module = tiny_policy.policy(own, config, kind=Given)
-    module.silent = silent
-    module._factory = partial(torch.optim.SGD, lr=1.0)
     options: dict[str, Any] = {}
     if environment is not None:
-        options = {"devices": ranks, "plugins": [environment],
-                   "strategy": DDPStrategy(process_group_backend="gloo")}  # fmt: skip
-    (metrics,) = tiny_policy.train(module, config, 1, **options)
-    return metrics, {name: p.detach().clone() for name, p in module.model.named_parameters()}
+        strategy = instantiate(config.trainer.lightning["strategy"])
+        options = {"devices": ranks, "plugins": [environment], "strategy": strategy}
+    return tiny_policy.policy(own, config, kind=Given), config, options
+
+
+def weights(policy: Given) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in policy.whole_model().named_parameters()}
+
+
+def step(
+    environment: RankEnvironment | None, folder: str, overrides: Sequence[str], silent: int = 0
+) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+    """What the step logged, and the weights after it: one of gradient descent with learning rate 1."""
+    policy, config, options = module(environment, folder, overrides)
+    policy.silent = silent
+    policy._factory = partial(torch.optim.SGD, lr=1.0)
+    (metrics,) = tiny_policy.train(policy, config, 1, **options)
+    return metrics, weights(policy)
+
+
+def continued(
+    environment: RankEnvironment, folder: str, overrides: Sequence[str], before: Sequence[str]
+) -> list[dict[str, torch.Tensor]]:
+    """The weights after two steps of AdamW: made in one go, and apart, the first with the overrides `before`."""
+    straight, config, options = module(environment, folder, overrides)
+    tiny_policy.train(straight, config, 2, **options)
+    first, config, options = module(environment, folder, before)
+    tiny_policy.train(first, config, 1, **options)
+    state, reached = first.trainer_state(), weights(first)
+    second, config, options = module(environment, folder, overrides)
+    with torch.no_grad():
+        for name, parameter in second.model.named_parameters():
+            parameter.copy_(reached[name])
+    second.resume(state)
+    tiny_policy.train(second, config, 1, **options)
+    return [weights(straight), weights(second)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 
 from ringexp import seeds
 from ringexp.config.schema import ProbeConfig, RolloutConfig
@@ -22,6 +22,7 @@ from ringexp.selection.catalog import Catalog
 from ringexp.sft.module import SFTModule
 from ringexp.tracking.loggers import log_headlines
 from ringexp.tracking.run import Record
+from ringexp.training.callbacks import AtCheckpoints
 from ringexp.training.checkpoint import prune, save_checkpoint, step_of
 
 CHECKED = 64
@@ -50,8 +51,8 @@ class ProbeSet:
         return cls(chosen, [p for pool in validation for p in pool[:held_out]], config.samples, sampling, seed)
 
 
-class CheckpointProbe(Callback):  # type: ignore[misc]
-    """Every `every` steps, and after the last: measure, save, register; so each saved checkpoint is a candidate.
+class CheckpointProbe(AtCheckpoints):
+    """Measures, saves and registers every checkpoint, so that each is a candidate.
 
     Measured: the three quantities of `entropy.measure`, pass@1 on validation prompts, outcomes, length.
     """
@@ -60,14 +61,10 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
         self, folder: Path, every: int, steps: int, probe: ProbeSet, evaluator: Evaluator, catalog: Catalog,
         pipeline: Record, tokenizer: ChatTokenizer, rollout: RolloutConfig,
     ) -> None:
-        self.folder, self.every, self.steps = folder, every, steps
+        super().__init__(every, steps)
+        self.folder = folder
         self.probe, self.evaluator, self.tokenizer = probe, evaluator, tokenizer
         self.catalog, self.pipeline, self.rollout = catalog, pipeline, rollout
-
-    def on_train_batch_end(self, trainer: Trainer, module: SFTModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Lightning's hook."""
-        if module.step % self.every == 0 or module.step == self.steps:
-            self._checkpoint(trainer, module)
 
     def catch_up(self, model: BailingMoeForCausalLM, checkpoint: Path | None) -> None:
         """Register a checkpoint that a kill left saved but unknown to MLflow."""
@@ -82,15 +79,17 @@ class CheckpointProbe(Callback):  # type: ignore[misc]
         self.catalog.register(step, path, metrics)
         log_headlines(self.pipeline, metrics, step)
 
-    def _checkpoint(self, trainer: Trainer, module: SFTModule) -> None:
+    def at_checkpoint(self, trainer: Trainer, module: SFTModule) -> None:
+        """Measure before saving: what is saved is known."""
         started = time.perf_counter()
         module.eval()
-        metrics = self.measure(module.model, module.step)
+        model = module.whole_model()
+        metrics = self.measure(model, module.step)
         module.train()
         for logger in trainer.loggers:
             logger.log_metrics({"time/probe": time.perf_counter() - started}, step=module.step)
             logger.save()
-        path = save_checkpoint(self.folder, module.step, module.model, self.tokenizer, module.trainer_state())
+        path = save_checkpoint(self.folder, module.step, model, self.tokenizer, module.trainer_state())
         self.register(module.step, path, metrics)
         prune(self.folder, keep_states=2)
         module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)

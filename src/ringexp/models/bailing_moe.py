@@ -4,8 +4,7 @@ Parameters carry the released names, except that the experts of a layer are stac
 syncs always use the released names (see `released`).
 """
 
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -39,8 +38,7 @@ __all__ = [
 register_checkpoint_conversion_mapping("bailing_moe", get_checkpoint_conversion_mapping("qwen2_moe"), overwrite=True)
 
 
-@dataclass(frozen=True, slots=True)
-class PackedOutput:
+class PackedOutput(NamedTuple):
     """hidden [T, H]: the final norm's output for each packed token; router: statistics over these T tokens.
 
     margin [T]: the smallest router margin of the token over the layers (see `moe.Routing`).

@@ -33,18 +33,14 @@ from ringexp.training.tally import Tally, add_mixture
 
 @dataclass(frozen=True)
 class Prepared:
-    """A micro-batch with what is fixed before the first update: old is None where that update's own pass gives it."""
+    """A micro-batch with what is fixed before the first update: old is None where that update's own pass gives it.
+
+    `idle`: it stands in where other ranks train one, and trains nothing.
+    """
 
     batch: MicroBatch
     reference: Tensor | None
     old: Tensor | None
-
-
-@dataclass(frozen=True)
-class Update:
-    """An optimizer update's micro-batches; `idle` where only other ranks have something to train in it."""
-
-    parts: Sequence[Prepared]
     idle: bool
 
 
@@ -75,7 +71,7 @@ class C3POModule(StepModule):
 
     def sync(self) -> None:
         """Give the engine the current weights, as `version`."""
-        self._outside[1].sync(self.model, self.version)
+        self._outside[1].sync(self.whole_model(), self.version)
 
     def on_fit_start(self) -> None:
         """The engine starts from the weights that training starts or continues from."""
@@ -155,7 +151,7 @@ class C3POModule(StepModule):
 
     def _prepare(
         self, experience: Experience, update: int, ranks: Sequence[tuple[int, int]], agreement: Agreement
-    ) -> Update:
+    ) -> list[Prepared]:
         """The micro-batches of an update, with the log-probabilities that no update changes."""
         budget = self.config.token_budget
         lengths = experience.lengths(update)
@@ -163,15 +159,17 @@ class C3POModule(StepModule):
             lengths, sum(tokens for tokens, _ in ranks), sum(responses for _, responses in ranks), len(ranks),
             None if budget is None else budget // self.config.updates, self.stage.max_response_tokens,
         )  # fmt: skip
-        if not lengths:
-            return Update([self._fixed(experience.stand_in(self.device), None)], idle=True)
-        weights = self.parts.objective.weights(size)
+        weights = self.parts.objective.weights(size) if lengths else []
         batches = experience.micro_batches(update, weights, self.config.micro_batch_tokens, self.device)
-        return Update([self._fixed(batch, agreement) for batch in batches], idle=False)
+        idle = [experience.stand_in(self.device)] * self.stand_ins(len(batches))
+        return [self._fixed(batch, agreement) for batch in batches] + [self._fixed(batch, None) for batch in idle]
 
     @torch.no_grad()
     def _fixed(self, batch: MicroBatch, agreement: Agreement | None) -> Prepared:
-        """π_old is the trainer's own value (our resolution); with one update its own pass gives it."""
+        """π_old is the trainer's own value (our resolution); with one update its own pass gives it.
+
+        Without `agreement` the batch is a stand-in.
+        """
         reference = old = None
         if self.parts.objective.kl_coef:
             reference = self._score(self._outside[0], batch).logprob
@@ -180,22 +178,25 @@ class C3POModule(StepModule):
             old = scored.logprob
             if agreement is not None:
                 agreement.add(scored, batch.behaviour, self.rollout.near_tie)
-        return Prepared(batch, reference, old)
+        return Prepared(batch, reference, old, idle=agreement is None)
 
-    def _differentiate(self, update: Update, agreement: Agreement, tally: Tally) -> None:
+    def _differentiate(self, prepared: Sequence[Prepared], agreement: Agreement, tally: Tally) -> None:
         """The gradient of a whole update."""
-        config, prepared, idle = self.config, update.parts, update.idle
+        config = self.config
         first = self._score(self.model, prepared[0].batch) if len(prepared) == 1 else None
-        own = first.router if first else whole_statistics(self.model, [part.batch.packed for part in prepared])
-        every = self.gather(own.of_no_token() if idle else own.detach())
+        if first is None:
+            own = whole_statistics(self.model, [(part.batch.packed, part.idle) for part in prepared])
+        else:
+            own = first.router.of_no_token() if prepared[0].idle else first.router.detach()
+        every = self.gather(own)
         router = RouterLosses(every, self.model.config.num_experts_per_tok,
                               config.balance_coef, config.z_coef)
         for part in prepared:
             scored = first or self._score(self.model, part.batch)
             terms = self._objective(part, scored)
-            loss = terms.loss + router.share(scored.router) * (0.0 if idle else 1.0)
+            loss = terms.loss + router.share(scored.router) * (0.0 if part.idle else 1.0)
             self.differentiate(loss, last=part is prepared[-1])
-            if idle:
+            if part.idle:
                 continue
             tally.mean("train/loss", float(loss.detach()), 0.0)
             report.add_terms(tally, part.batch, terms, scored.entropy)

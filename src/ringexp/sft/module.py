@@ -35,8 +35,9 @@ class SFTModule(StepModule):
         own = batch[self.trainer.global_rank * share :][:share]
         documents = [trace_document(prompt) for prompt in own]
         splits = micro_batches([d.length for d in documents], self.config.micro_batch_tokens)
-        packs = [pack([documents[i] for i in split], self.device) for split in splits]
-        tokens = self._train(packs, tally)
+        packs = [(pack([documents[i] for i in split], self.device), False) for split in splits]
+        idle = [(pack(documents[:1], self.device), True)] * self.stand_ins(len(packs))
+        tokens = self._train(packs + idle, tally)
         self.tokens += tokens
         self.step += 1
         clock.lap("train")
@@ -48,18 +49,22 @@ class SFTModule(StepModule):
         metrics |= {"progress/tokens": self.tokens, "throughput/tokens_per_second": speed}
         self.log_step(metrics, {"loss": metrics["train/loss"], "tokens/s": speed})
 
-    def _train(self, packs: Sequence[Packed], tally: Tally) -> int:
-        """The gradient of the whole batch, and the optimizer's step; the response tokens of all ranks."""
-        every = self.gather(sum(len(packed.targets) for packed in packs))
-        first = score_responses(self.model, packs[0]) if len(packs) == 1 else None
+    def _train(self, packs: Sequence[tuple[Packed, bool]], tally: Tally) -> int:
+        """The gradient of the whole batch, and the optimizer's step; the response tokens of all ranks.
+
+        With each pack: whether it is a stand-in, which trains nothing.
+        """
+        every = self.gather(sum(len(packed.targets) for packed, idle in packs if not idle))
+        first = score_responses(self.model, packs[0][0]) if len(packs) == 1 else None
         own = first.router if first else whole_statistics(self.model, packs)
         router = RouterLosses(self.gather(own.detach()), self.model.config.num_experts_per_tok,
                               self.config.balance_coef, self.config.z_coef)
         loss = 0.0
-        for packed in packs:
+        for number, (packed, idle) in enumerate(packs, 1):
             part: Scored = first or score_responses(self.model, packed)
             term = -part.logprob.sum() * len(every) / sum(every) + router.share(part.router)
-            self.differentiate(term, last=packed is packs[-1])
+            term = term * 0.0 if idle else term
+            self.differentiate(term, last=number == len(packs))
             loss += float(term.detach())
         norm, lr = self.optimize()
         tally.mean("train/loss", loss, 1.0)

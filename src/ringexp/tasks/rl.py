@@ -18,6 +18,7 @@ from ringexp.tasks.opening import join_workspace, open_workspace
 from ringexp.tasks.select import Selected, selected
 from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
 from ringexp.tracking.run import TAG
+from ringexp.training.callbacks import Attendant
 from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit
 from ringexp.training.rank_process import RankEnvironment
@@ -108,7 +109,8 @@ def _other_rank(environment: RankEnvironment, pipeline: Pipeline, stage: schedul
     """The stage on another rank: the same steps, nothing logged or saved."""
     workspace = join_workspace(pipeline, environment.rank)
     module, loader = _steps(workspace, stage, begin)
-    fit(module, loader, workspace.config.trainer, None, [], None, environment)
+    trainer = workspace.config.trainer
+    fit(module, loader, trainer, None, [Attendant(trainer.checkpoint_every, stage.steps)], None, environment)
 
 
 def _steps(

@@ -14,6 +14,7 @@ from ringexp.tasks.data import untraced
 from ringexp.tasks.opening import join_workspace, open_workspace
 from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
 from ringexp.tracking.run import TAG
+from ringexp.training.callbacks import Attendant
 from ringexp.training.checkpoint import latest, load_state, load_weights
 from ringexp.training.fit import fit
 from ringexp.training.rank_process import RankEnvironment
@@ -59,7 +60,8 @@ def _other_rank(environment: RankEnvironment, pipeline: Pipeline, checkpoint: Pa
     """The stage on another rank: the same steps, nothing measured, logged or saved."""
     workspace = join_workspace(pipeline, environment.rank)
     module, data = _steps(workspace, checkpoint)
-    fit(module, data.train_dataloader(), workspace.config.trainer, None, [], None, environment)
+    attendant = Attendant(workspace.config.sft.checkpoint_every, data.steps)
+    fit(module, data.train_dataloader(), workspace.config.trainer, None, [attendant], None, environment)
 
 
 def _steps(workspace: Workspace, checkpoint: Path | None) -> tuple[SFTModule, SFTData]:

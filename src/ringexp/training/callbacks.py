@@ -11,19 +11,46 @@ from ringexp.training.checkpoint import prune, save_checkpoint
 from ringexp.training.module import StepModule
 
 
-class PolicyCheckpoint(Callback):  # type: ignore[misc]
-    """Saves the policy every `every` steps and after the last; the newest `keep` are kept."""
+class AtCheckpoints(Callback):  # type: ignore[misc]
+    """Does something every `every` steps of a stage of `steps`, and after the last."""
 
-    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer, keep: int = 2) -> None:
-        self.folder, self.every, self.steps, self.tokenizer, self.keep = folder, every, steps, tokenizer, keep
+    def __init__(self, every: int, steps: int) -> None:
+        self.every, self.steps = every, steps
 
-    def on_train_batch_end(self, trainer: Trainer, module: StepModule, *_: object) -> None:
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: object) -> None:
         """Lightning's hook."""
         if module.step % self.every == 0 or module.step == self.steps:
-            for logger in trainer.loggers:
-                logger.save()
-            save_checkpoint(self.folder, module.step, module.model, self.tokenizer, module.trainer_state())
-            prune(self.folder, keep_states=self.keep, keep_weights=self.keep)
+            self.at_checkpoint(trainer, module)
+
+    def at_checkpoint(self, trainer: Trainer, module: Any) -> None:
+        """What is done."""
+        raise NotImplementedError
+
+
+class PolicyCheckpoint(AtCheckpoints):
+    """Saves the policy; the newest `keep` checkpoints are kept."""
+
+    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer, keep: int = 2) -> None:
+        super().__init__(every, steps)
+        self.folder, self.tokenizer, self.keep = folder, tokenizer, keep
+
+    def at_checkpoint(self, trainer: Trainer, module: StepModule) -> None:
+        """Save it, after what is logged of the steps before."""
+        for logger in trainer.loggers:
+            logger.save()
+        model, state = module.whole_model(), module.trainer_state()
+        save_checkpoint(self.folder, module.step, model, self.tokenizer, state)
+        prune(self.folder, keep_states=self.keep, keep_weights=self.keep)
+
+
+class Attendant(AtCheckpoints):
+    """On a rank that saves nothing: its part in gathering weights and moments that are sharded."""
+
+    def at_checkpoint(self, trainer: Trainer, module: StepModule) -> None:
+        """In the order of those that save."""
+        if module.sharded:
+            module.whole_model()
+            module.trainer_state()
 
 
 class StepBar(TQDMProgressBar):  # type: ignore[misc]

@@ -28,8 +28,8 @@ def fit(
     `environment` says which rank of how many this process is, None that it is alone. Raises RankDivergedError where the
     ranks end with different weights.
     """
-    # what deterministic mode adds: writing NaN into every new buffer, a tenth of a step; nothing here reads one unwritten
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # deterministic mode would write NaN into every new buffer, a tenth of a step; nothing here reads one unwritten
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     own = [instantiate(callback) for callback in config.callbacks.values()]
     bar = [] if title is None else [StepBar(title)]
     ranked = {} if environment is None else {"plugins": [environment]}
@@ -44,5 +44,5 @@ def fit(
         use_distributed_sampler=False,
         **ranked,
     ).fit(module, train_dataloaders=loader)
-    if environment is not None:
+    if environment is not None and not module.sharded:
         check_equal(module.model)

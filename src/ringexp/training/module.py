@@ -5,6 +5,7 @@ counters are the whole state of a run.
 """
 
 import contextlib
+import copy
 import functools
 import operator
 import time
@@ -21,6 +22,7 @@ from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.logprob import score_responses
 from ringexp.models.moe import RouterStatistics, balance_loss, dead_experts, max_load_violation, z_loss
 from ringexp.models.packing import Packed
+from ringexp.training import sharding
 from ringexp.training.optim import Scale, build_optimizer
 
 T = TypeVar("T")
@@ -44,13 +46,34 @@ class StepModule(LightningModule):  # type: ignore[misc]
         self.tokens = 0
         self._factory = optimizer
         self._resume_from: Mapping[str, Any] | None = None
+        self._copy: tuple[BailingMoeForCausalLM, ...] = ()  # outside the module tree
+
+    def configure_model(self) -> None:
+        """Lightning's hook: divides the model where the strategy brings a mesh of ranks; see `sharding`."""
+        if self.device_mesh is not None and not self.sharded:
+            self._copy = (copy.deepcopy(self.model).requires_grad_(False),)
+            sharding.shard(self.model, self.device_mesh["data_parallel"])
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each rank holds only its part of the weights."""
+        return sharding.is_sharded(self.model)
+
+    def whole_model(self) -> BailingMoeForCausalLM:
+        """The model with its current weights, all of them; where they are sharded, a copy. Collective."""
+        if not self.sharded:
+            return self.model
+        (copied,) = self._copy
+        sharding.copy_whole(self.model, copied)
+        copied.train(self.model.training)
+        return copied
 
     def configure_optimizers(self) -> Optimizer:
         """AdamW or what the configuration names, with the state of the checkpoint a run continues from."""
         optimizer = build_optimizer(self._factory, self.model)
         self._base_lr = [group["lr"] for group in optimizer.param_groups]
         if self._resume_from is not None:
-            optimizer.load_state_dict(dict(self._resume_from["optimizer"]))
+            sharding.load_state(optimizer, self._resume_from["optimizer"])
         return optimizer
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -63,8 +86,9 @@ class StepModule(LightningModule):  # type: ignore[misc]
         self._resume_from = state
 
     def trainer_state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside the weights."""
-        return {"step": self.step, "tokens": self.tokens, "optimizer": self._optimizer().state_dict()}
+        """What a checkpoint holds beside the weights: the same whether they are sharded or not. Collective."""
+        moments = sharding.whole_state(self._optimizer().state_dict())
+        return {"step": self.step, "tokens": self.tokens, "optimizer": moments}
 
     def _optimizer(self) -> Optimizer:
         wrapped = self.optimizers()
@@ -78,8 +102,14 @@ class StepModule(LightningModule):  # type: ignore[misc]
         dist.all_gather_object(values, value)
         return values
 
+    def stand_ins(self, own: int) -> int:
+        """Micro-batches of no weight that a rank with `own` needs beside them: passes over sharded weights are
+        collective, so every rank makes as many; without shards at least one. Collective.
+        """
+        return max([1, *self.gather(own)] if self.sharded else [1, own]) - own
+
     def differentiate(self, loss: Tensor, last: bool) -> None:
-        """Backward pass of one micro-batch; ranks exchange gradients in the update's last one only."""
+        """Backward pass of one micro-batch; ranks exchange gradients in the update's last one only (not if sharded)."""
         hold = contextlib.nullcontext() if last else getattr(
             self.trainer.strategy, "block_backward_sync", contextlib.nullcontext)()
         with hold:
@@ -91,10 +121,10 @@ class StepModule(LightningModule):  # type: ignore[misc]
         factor = self.scale(self.step)
         for group, base in zip(optimizer.param_groups, self._base_lr, strict=True):
             group["lr"] = base * factor
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm, error_if_nonfinite=True)
+        norm = sharding.clip_gradients(self.model.parameters(), self.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return float(norm), self._base_lr[0] * factor
+        return norm, self._base_lr[0] * factor
 
     def log_step(self, metrics: Mapping[str, float], bar: Mapping[str, float]) -> None:
         """Log the finished step, and a few numbers on the progress bar."""
@@ -140,9 +170,15 @@ class RouterLosses:
 
 
 @torch.no_grad()
-def whole_statistics(model: BailingMoeForCausalLM, packs: Sequence[Packed]) -> RouterStatistics:
-    """The routers' statistics of all the packs together, from a pass without gradients over each."""
-    return functools.reduce(operator.add, (score_responses(model, packed).router for packed in packs))
+def whole_statistics(model: BailingMoeForCausalLM, packs: Sequence[tuple[Packed, bool]]) -> RouterStatistics:
+    """The routers' statistics of all the packs together, from a pass without gradients over each.
+
+    With each pack: whether it is a stand-in, whose tokens do not count.
+    """
+    return functools.reduce(operator.add, (
+        statistics.of_no_token() if idle else statistics
+        for packed, idle in packs for statistics in [score_responses(model, packed).router]
+    ))  # fmt: skip
 
 
 class Clock:
