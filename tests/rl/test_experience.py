@@ -162,7 +162,8 @@ def gradients(
 ) -> tuple[float, dict[str, Tensor]]:
     """Loss and gradients of a whole step, composed as C3POModule does."""
     objective = PolicyObjective(token_ratio, token_weights, kl_coef=0.1, entropy_coef=0.05)
-    router = RouterLosses([whole_statistics(model, [m.packed for m in micro])], 2, balance_coef=0.1, z_coef=0.01)
+    whole = whole_statistics(model, [(m.packed, False) for m in micro])
+    router = RouterLosses([whole], 2, balance_coef=0.1, z_coef=0.01)
     model.zero_grad()
     total = 0.0
     for batch in micro:
