@@ -50,9 +50,7 @@ def kind(name: str) -> str:
         return "matrix products"
     if "scaled_dot_product" in name:
         return "attention"
-    if not name.startswith("aten::"):
-        return PYTHON  # the bodies of autograd functions, and ranges
-    return "optimizer's operators" if "_foreach_" in name or "_fused_adam" in name else OTHER
+    return OTHER if name.startswith("aten::") else PYTHON  # the bodies of autograd functions, and ranges
 
 
 class Watched(Callback):  # type: ignore[misc]
