@@ -79,6 +79,19 @@ def test_sharded_training_continues_from_whole_weights_and_moments(tmp_path: Pat
         torch.testing.assert_close(parts[name], weight, **close, msg=name)
 
 
+@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+def test_fine_tuning_in_unequal_numbers_of_micro_batches(ranks: Ranks, trainer: str) -> None:
+    """The first rank has three micro-batches, the second one."""
+    overrides = ("sft.micro_batch_tokens=30", "sft.balance_coef=0.1", "sft.z_coef=0.01", "sft.max_grad_norm=1e9")
+    job = (f"trainer={trainer}", *overrides)
+    with ranks.running(two_ranks.sft_step, job):
+        loss, weights = two_ranks.sft_step(ranks.environment, job)
+    alone, expected = two_ranks.sft_step(None, overrides)
+    assert loss == pytest.approx(alone, rel=1e-5)
+    for name, weight in expected.items():
+        torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-6, msg=name)
+
+
 def test_the_step_moves_every_weight(tmp_path: Path) -> None:
     """So that the comparison above compares something, router included."""
     _, after = two_ranks.step(None, str(tmp_path), ())

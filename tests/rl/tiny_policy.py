@@ -25,6 +25,7 @@ from ringexp.rl.module import C3POModule
 from ringexp.rl.parts import build_parts
 from ringexp.rollout.transformers import TransformersEngine
 from ringexp.training.checkpoint import save_model
+from ringexp.training.module import StepModule
 
 LIMIT = 20
 SMALL = ("algorithm.prompts_per_step=4", "algorithm.group_size=4", "algorithm.token_budget=120",
@@ -100,10 +101,15 @@ def loader(config: Config, steps: int = 3) -> DataLoader[Any]:
     return DataLoader(rounds, batch_size=None)
 
 
-def train(module: C3POModule, config: Config, steps: int = 3, **trainer: Any) -> list[dict[str, float]]:
+def run(module: StepModule, steps: DataLoader[Any], **trainer: Any) -> list[dict[str, float]]:
     """Metrics of each step."""
     memory = Memory()
     options = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "enable_checkpointing": False,
                "enable_progress_bar": False, "enable_model_summary": False, "use_distributed_sampler": False}
-    partial(Trainer, **(options | trainer))(logger=memory).fit(module, loader(config, steps))
+    partial(Trainer, **(options | trainer))(logger=memory).fit(module, steps)
     return memory.steps
+
+
+def train(module: C3POModule, config: Config, steps: int = 3, **trainer: Any) -> list[dict[str, float]]:
+    """Metrics of each step on the loader's prompts."""
+    return run(module, loader(config, steps), **trainer)

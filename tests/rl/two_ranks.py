@@ -9,10 +9,12 @@ from typing import Any
 import tiny_policy
 import torch
 from hydra.utils import instantiate
+from torch.utils.data import DataLoader
 
 from ringexp.config.schema import Config
 from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Verdict
 from ringexp.rl.module import C3POModule
+from ringexp.sft.module import SFTModule
 from ringexp.training.module import Clock
 from ringexp.training.rank_process import RankEnvironment
 
@@ -97,3 +99,19 @@ def continued(
     second.resume(state)
     tiny_policy.train(second, config, 1, **options)
     return [weights(straight), weights(second)]
+
+
+def sft_step(environment: RankEnvironment | None, overrides: Sequence[str]) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and weights after a step of gradient descent on traces of which the first half are long."""
+    config = tiny_policy.configuration(*overrides)
+    tokens = tiny_policy.tokenizer()
+    draw = random.Random(1)
+    traces = [tuple(draw.randrange(4, 260) for _ in range(length)) for length in (20, 18, 19, 5, 4, 6)]
+    batch = [Prompt(f"p{n}", "math", "?", "1", token_ids=(5, 6, 7), trace_ids=trace) for n, trace in enumerate(traces)]
+    options: dict[str, Any] = {}
+    if environment is not None:
+        strategy = instantiate(config.trainer.lightning["strategy"])
+        options = {"devices": environment.world_size(), "plugins": [environment], "strategy": strategy}
+    module = SFTModule(tiny_policy.model(tokens), config.sft, partial(torch.optim.SGD, lr=1.0), 1, {"math": 1.0})
+    (metrics,) = tiny_policy.run(module, DataLoader([batch], batch_size=None), **options)
+    return metrics["train/loss"], {name: p.detach().clone() for name, p in module.whole_model().named_parameters()}
