@@ -1,8 +1,8 @@
 """FSDP2: a policy whose weights, gradients and optimizer moments are divided among the ranks.
 
 Every layer is gathered for its own computation alone; embedding, last norm and LM head stay gathered from the forward
-pass to the end of the backward pass. What leaves training (an engine's weights, a checkpoint) is whole tensors, so that
-a run can be continued with another number of ranks, or without sharding. Functions on sharded tensors are collective:
+pass to the end of the backward pass. What leaves training (an engine's weights, a checkpoint) is whole tensors, which
+any number of ranks can read, sharded or not. Functions on sharded tensors are collective:
 every rank calls them, in the same order.
 """
 
