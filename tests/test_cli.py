@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ringexp import cli
+
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("HYDRA_", "MLFLOW_"))}
 HEAVY = ("torch", "vllm", "mlflow", "transformers", "lightning", "datasets")
 
@@ -101,3 +103,15 @@ def test_hydras_own_switch_shows_the_whole_trace(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "ConfigError: seed=-1" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "turns"), [
+    ({}, cli.SPIN), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None),
+])  # fmt: skip
+def test_how_threads_wait_is_the_users_choice(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], turns: str | None
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(given))
+    cli._environment()
+    assert os.environ.get("GOMP_SPINCOUNT") == turns
+    assert given.items() <= os.environ.items()

@@ -152,7 +152,9 @@ def test_released_weights_are_views_and_load_strictly() -> None:
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_gradients_are_bitwise_repeatable(checkpointing: bool) -> None:
+def test_gradients_are_bitwise_repeatable(checkpointing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that no pass reads a buffer before it is written: deterministic mode puts NaN there."""
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     ids, positions = packed_batch(LENGTHS)
 
     def gradients(checkpointing: bool) -> list[Tensor]:

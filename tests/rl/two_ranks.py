@@ -80,6 +80,7 @@ def step(
     policy.silent = silent
     policy._factory = partial(torch.optim.SGD, lr=1.0)
     (metrics,) = tiny_policy.train(policy, config, 1, **options)
+    assert policy.sharded == ("trainer=fsdp" in overrides)
     return metrics, weights(policy)
 
 

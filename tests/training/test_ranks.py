@@ -26,6 +26,15 @@ SOON = 60.0
 """Seconds: ample for a busy machine, and far from the collectives' time-out of 20 minutes."""
 
 
+def training_ends(ranks: Ranks, fate: str, error: type[Exception], message: str) -> None:
+    """Soon, with that error, out of rank 0's own collective."""
+    start = time.monotonic()
+    with pytest.raises(error, match=message) as raised, ranks.running(rank_jobs.train_fateful, fate):
+        rank_jobs.train_fateful(ranks.environment, fate)
+    assert time.monotonic() - start < SOON
+    assert "Connection" in str(raised.value.__cause__)
+
+
 @pytest.fixture(scope="module")
 def ranks() -> Iterator[Ranks]:
     with Ranks(2, rank_jobs.initialize) as ranks:
@@ -127,12 +136,7 @@ def test_after_close_new_ranks_fit_and_one_that_raises_is_named(
         with new.running(rank_jobs.train_line) as others:
             mine = rank_jobs.train_line(new.environment)
         assert [mine] == others
-        start = time.monotonic()
-        with pytest.raises(RankFailedError, match=r"^rank 1 failed: ValueError: a bad step") as raised, \
-                new.running(rank_jobs.train_fateful, "raise"):  # fmt: skip
-            rank_jobs.train_fateful(new.environment, "raise")
-        assert time.monotonic() - start < SOON
-        assert "Connection" in str(raised.value.__cause__)
+        training_ends(new, "raise", RankFailedError, r"^rank 1 failed: ValueError: a bad step")
         assert "in training_step" in capfd.readouterr().err
         with pytest.raises(RuntimeError, match="closed"):
             new.submit(rank_jobs.train_line)
@@ -141,12 +145,7 @@ def test_after_close_new_ranks_fit_and_one_that_raises_is_named(
 def test_of_three_ranks_the_killed_one_is_named_though_a_child_holds_its_sockets_open() -> None:
     """Rank 0 and rank 2 wait in the collective; a fork of rank 1 keeps its connections alive."""
     with Ranks(3) as ranks:
-        start = time.monotonic()
-        with pytest.raises(RankDiedError, match=r"^rank 1 died \(killed by SIGKILL") as raised, \
-                ranks.running(rank_jobs.train_fateful, "fork"):  # fmt: skip
-            rank_jobs.train_fateful(ranks.environment, "fork")
-        assert time.monotonic() - start < SOON
-    assert "Connection" in str(raised.value.__cause__)
+        training_ends(ranks, "fork", RankDiedError, r"^rank 1 died \(killed by SIGKILL")
     assert not torch.distributed.is_initialized()
     assert [peer.process.is_alive() for peer in ranks._peers] == [False, False]
 

@@ -2,8 +2,8 @@
 
 Every layer is gathered for its own computation alone; embedding, last norm and LM head stay gathered from the forward
 pass to the end of the backward pass. What leaves training (an engine's weights, a checkpoint) is whole tensors, which
-any number of ranks can read, sharded or not. Functions on sharded tensors are collective:
-every rank calls them, in the same order.
+any number of ranks can read, sharded or not. Functions on sharded tensors are collective: every rank calls them, in the
+same order.
 """
 
 from collections.abc import Iterable, Mapping
