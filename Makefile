@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed-$(shell sha256sum requirements/bench.lock | cut -c1-16)
 
-.PHONY: help setup bench-setup sandbox demo test check ui lock clean
+.PHONY: help setup bench-setup sandbox demo test soak check ui lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 # Two processes; the longest files first.
 test: setup check ## all checks and tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/recipe tests/rollout tests
+
+soak: setup ## the long kill and fault tests (about an hour)
+	@$(BIN)/python -m pytest -m soak tests/soak
 
 check: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check src tests benchmarks analysis

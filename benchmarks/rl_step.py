@@ -65,7 +65,8 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     responses = arguments.prompts * arguments.samples
     return [
         "experiment=ring_tiny", "schedule=math_only", f"trainer.max_steps={arguments.warmup + arguments.steps}",
-        f"data.max_response_tokens={arguments.limit}", f"algorithm.prompts_per_step={arguments.prompts}",
+        f"data.max_response_tokens={arguments.limit}", f"algorithm.temperature={arguments.temperature}",
+        f"algorithm.prompts_per_step={arguments.prompts}",
         f"algorithm.group_size={arguments.samples}", "algorithm.warmup_steps=0", "algorithm.cap=false",
         f"algorithm.token_budget={responses * arguments.limit}",
         f"algorithm.micro_batch_tokens={responses * (arguments.limit + 128)}",
@@ -218,6 +219,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--trl-checkpointing", action="store_true", help="TRL's own default: recompute activations")
     parser.add_argument("--prompts", type=int, default=64, help="prompts a step")
     parser.add_argument("--samples", type=int, default=8, help="responses to each")
+    parser.add_argument("--temperature", type=float, default=1.0, help="of sampling")
     parser.add_argument("--limit", type=int, default=96, help="response tokens at most")
     arguments = parser.parse_args()
     if arguments.prompts * arguments.samples % arguments.peer_batch:

@@ -1,13 +1,15 @@
 """The `ringexp` command: compose, validate, hand over to a task. Nothing heavy is imported before the task starts."""
 
+import errno
 import logging
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, cast
 
 import hydra
@@ -15,10 +17,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ringexp import stopping
 from ringexp.config import resolvers
 from ringexp.config.schema import Config
 from ringexp.config.validate import typed, validate
-from ringexp.errors import ConfigError, RingexpError
+from ringexp.errors import ConfigError, RingexpError, RingexpWarning
+from ringexp.tracking.secrets import scrub
 
 resolvers.register()
 
@@ -36,6 +40,8 @@ ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 """Set before torch and vLLM are imported; what the user has set wins."""
 
@@ -43,9 +49,12 @@ SPIN = "10000"
 """How often a torch thread that waits for the others looks before it sleeps (GOMP_SPINCOUNT): some 20 µs. Sleeping at
 once leaves a step of this size with one core's speed, spinning for long slows it tenfold beside another job."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 MENDABLE = (RingexpError, HydraException, OmegaConfBaseException)
 _interrupted: list[int] = []
 _failed: list[BaseException] = []
+_statuses: list[int] = []
+_others: list[Callable[..., str]] = []
 
 
 def _environment() -> None:
@@ -65,20 +74,34 @@ def run(cfg: DictConfig) -> Any:
     try:
         config = typed(cfg)
         validate(config)
-        return _task(config)(config)
+        status = _task(config)(config)
+        if isinstance(status, int):
+            _statuses.append(status)
+        return None
     except MENDABLE as error:
         if OWN_TRACE:
             raise
         _failed.append(error)
         print(f"ringexp: {one_line(error)}", file=sys.stderr)
         return None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _failed.append(error)
+        print(f"ringexp: no space left on the disk ({error.filename or error}): the last checkpoint is intact. Make "
+              "room, then give the same command again: it goes on from there", file=sys.stderr)  # fmt: skip
+        return None
 
 
 def main() -> None:
-    """Entry point of the console script. Exit status: 0, 2 on an error the user can mend, 130/143 when interrupted."""
+    """Entry point of the console script.
+
+    Exit status: 0, 2 on an error the user can mend, 130/143 when interrupted; a task may have others of its own.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed by Hydra
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, stopping.terminate)
     signal.signal(signal.SIGINT, _interrupt)
+    sys.excepthook = _traceback
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run)()
     except MENDABLE as error:
@@ -92,8 +115,8 @@ def main() -> None:
             raise
         print("ringexp: interrupted; the same command continues from the last checkpoint", file=sys.stderr)
         sys.exit(130)
-    if _failed:
-        sys.exit(2)
+    if status := 2 if _failed else max(_statuses, default=0):
+        sys.exit(status)
 
 
 def one_line(error: BaseException) -> str:
@@ -107,7 +130,7 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in text.split("Config search path:")[0].splitlines() if line.strip()]
     key = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), "")
     message = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
-    return (f"{key}: {message}" if key and key not in message else message) or type(error).__name__
+    return scrub((f"{key}: {message}" if key and key not in message else message) or type(error).__name__)
 
 
 def _task(config: Config) -> Callable[[Config], Any]:
@@ -119,24 +142,34 @@ def _task(config: Config) -> Callable[[Config], Any]:
         raise ConfigError(f"task.run._target_={target}: {error}") from error
 
 
+def _traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An error of ours as Python prints it, without secrets."""
+    print(scrub("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
 def _quiet() -> None:
     """Leave the terminal to progress bars and our own lines: libraries speak up from warnings on."""
     for name in ("mlflow.system_metrics", "alembic", "mlflow.store.db"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for module in ("vllm", "lightning"):
         warnings.filterwarnings("ignore", module=rf"{module}\..*")
+    warnings.filterwarnings("always", category=RingexpWarning)
+    if warnings.formatwarning is not _warning:
+        _others.append(warnings.formatwarning)
+        warnings.formatwarning = _warning
+
+
+def _warning(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> str:
+    """A warning of ours as one line; any other as Python shows it."""
+    if issubclass(category, RingexpWarning):
+        return f"ringexp: warning: {scrub(str(message))}\n"
+    return _others[-1](message, category, *args, **kwargs)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     """Ctrl-C, remembered."""
     _interrupted.append(signum)
     signal.default_int_handler(signum, frame)
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a run as an interrupt does, so that its MLflow runs are marked KILLED."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(128 + signum)
 
 
 if __name__ == "__main__":

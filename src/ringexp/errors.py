@@ -5,6 +5,10 @@ class RingexpError(Exception):
     """Base of the errors whose message says what is wrong and how to mend it."""
 
 
+class RingexpWarning(UserWarning):
+    """What a run goes on in spite of; the command line prints each as one line."""
+
+
 class ConfigError(RingexpError):
     """An impossible or unknown configuration value; the message names the key."""
 
@@ -15,6 +19,10 @@ class DataError(RingexpError):
 
 class EngineMismatchError(RingexpError):
     """The rollout engine and the trainer disagree on log-probabilities: the weights they hold differ."""
+
+
+class StorageError(RingexpError):
+    """The disk is full, or what is on it is damaged; the message says what is still intact."""
 
 
 class RecordError(RingexpError):

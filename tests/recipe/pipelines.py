@@ -13,7 +13,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-NOT_REPEATED = ("time/", "throughput/", "system/")
+from ringexp.tracking.names import NOT_REPEATED
 
 
 def command(*overrides: str) -> list[str]:
@@ -22,9 +22,10 @@ def command(*overrides: str) -> list[str]:
     return [sys.executable, "-m", "ringexp.cli", *flags, "debug=fast", "progress=false", *keys]
 
 
-def ringexp(*overrides: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(command(*overrides), capture_output=True, text=True, timeout=timeout, check=False)
+def ringexp(*overrides: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, with some more environment variables."""
+    return subprocess.run(command(*overrides), capture_output=True, text=True, timeout=timeout, check=False,
+                          env=os.environ | environment)  # fmt: skip
 
 
 def ringexp_killed(*overrides: str, when: Sequence[Path | str], sig: int = signal.SIGKILL, timeout: float = 300) -> int:

@@ -13,15 +13,34 @@ from ringexp.tracking.names import describe
 RL = ("rl-math", "rl-code_science")
 STAGES = {"sft", "select", "evaluate-sft", *RL, *(f"evaluate-{stage}" for stage in RL)}
 DOMAINS = ("code", "math", "science")
+PLANTED = {"HF_TOKEN": "hf_plantedTokenOfATest", "MLFLOW_TRACKING_PASSWORD": "plantedPassword99"}
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("first")
-    done = ringexp(f"paths.store={folder}", "seed=3")
+    done = ringexp(f"paths.store={folder}", "seed=3", f"tracking.artifacts={folder}/artifacts", **PLANTED)
     assert done.returncode == 0, done.stderr[-3000:]
     assert all(row in done.stdout for row in ("sft", *RL, *DOMAINS))
+    assert not any(value in done.stdout + done.stderr for value in PLANTED.values())
     return Store(folder)
+
+
+def test_no_secret_of_the_environment_reaches_the_store(first: Store) -> None:
+    files = [path for path in first.folder.rglob("*") if path.is_file()]
+    assert any(path.name == "lock.txt" for path in files)
+    for path in files:
+        content = path.read_bytes()
+        assert not any(value.encode() in content for value in PLANTED.values()), path
+
+
+def test_where_the_run_came_from_is_recorded(first: Store) -> None:
+    tags = first.pipeline.data.tags
+    assert tags["ringexp.command"].startswith("ringexp debug=fast progress=false paths.store=")
+    assert {"ringexp.git_commit", "ringexp.lock_hash", "ringexp.data_fingerprint", "ringexp.tokenizer_fingerprint",
+            "ringexp.hardware.processor", "ringexp.version.torch"} <= tags.keys()  # fmt: skip
+    files = {file.path for file in first.client.list_artifacts(first.pipeline.info.run_id)}
+    assert {"config.yaml", "lock.txt", "sources.json", "hardware.json", "summary.json"} <= files
 
 
 def test_every_stage_is_recorded(first: Store) -> None:
@@ -123,10 +142,15 @@ def test_sample_table_and_summary(first: Store) -> None:
     assert summary["evaluations"][-1]["pass_at_1"]["mean"] == first.pipeline.data.metrics["final/rl/mean/pass_at_1"]
 
 
-def test_killed_in_sft_and_in_rl_continues_as_if_it_had_not_been(first: Store, tmp_path: Path) -> None:
+def test_asked_to_stop_in_sft_and_killed_in_rl_it_continues_as_if_it_had_not_been(first: Store, tmp_path: Path) -> None:
     overrides = (f"paths.store={tmp_path}", "seed=3")
-    ringexp_killed(*overrides, when=(tmp_path, "*/sft-*/step-000010"))
+    asked = ringexp_killed(*overrides, when=(tmp_path, "*/sft-*/step-000010"), sig=signal.SIGTERM)
+    assert asked == 128 + signal.SIGTERM
+    assert {run.info.status for run in Store(tmp_path).runs} == {"KILLED"}
+    (saved,) = tmp_path.glob("*/sft-*/interrupted/step-*")
+    assert saved.name > "step-000010"
     ringexp_killed(*overrides, when=(tmp_path, "*/rl-code_science-*/step-000002"))
+    assert not list(tmp_path.glob("*/sft-*/interrupted"))
     done = ringexp(*overrides)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "continuing" in done.stderr
@@ -178,12 +202,6 @@ def test_other_data_than_the_recorded_runs_are_refused(first: Store) -> None:
                    "data.pools.math.train=500")  # fmt: skip
     assert done.returncode == 2
     assert "data are not those of data=synthetic" in done.stderr
-
-
-def test_terminated_run_is_killed_not_running(tmp_path: Path) -> None:
-    code = ringexp_killed(f"paths.store={tmp_path}", when=(tmp_path, "*/sft-*/step-000005"), sig=signal.SIGTERM)
-    assert code != 0
-    assert {run.info.status for run in Store(tmp_path).runs} == {"KILLED"}
 
 
 def test_a_seed_repeats_bitwise_also_as_a_job_of_a_multirun(first: Store, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def identity(config: Any) -> dict[str, str]:
     """The tags of the run that a configuration would make, its data read."""
     pools, dropped = load_pools(config.data)
     tokenizer = build_tokenizer(None, 300, pools.values())
-    return dict(tags(config, prepare(pools, dropped, tokenizer, config.data).fingerprint))
+    data = prepare(pools, dropped, tokenizer, config.data)
+    return dict(tags(config, data.fingerprint, tokenizer.fingerprint))
 
 
 @pytest.mark.parametrize("override", [
@@ -63,12 +64,15 @@ def test_a_moved_data_file_is_the_same_run(composed: Composed, rows: Path, tmp_p
 
 
 def test_tags_say_where_a_run_came_from(composed: Composed) -> None:
-    found = tags(typed(composed("seed=5")), "f" * 64)
+    found = tags(typed(composed("seed=5")), "f" * 64, "t" * 64)
     assert found["seed"] == "5"
     assert found["data_fingerprint"] == "f" * 64
+    assert found["tokenizer_fingerprint"] == "t" * 64
     assert found["source_hash"] == source_hash()
+    assert found["command"].startswith("ringexp ")
     assert {"git_commit", "git_dirty", "lock_hash", "version.torch", "version.mlflow", "version.python"} <= set(found)
-    assert all(isinstance(value, str) and len(value) < 500 for value in found.values())
+    assert found["hardware.processor"]
+    assert all(isinstance(value, str) and len(value) < 5000 for value in found.values())
 
 
 def test_digest_ignores_the_order_of_keys_and_nothing_else() -> None:

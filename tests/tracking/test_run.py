@@ -16,7 +16,8 @@ from ringexp.tracking.run import Store
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("store")
-    return Store(TrackingConfig("sqlite", f"sqlite:///{folder}/mlflow.db", f"{folder}/artifacts", "tests", False))
+    return Store(TrackingConfig("sqlite", f"sqlite:///{folder}/mlflow.db", f"{folder}/artifacts", "tests", False,
+                                f"{folder}/outbox"))
 
 
 def history(store: Store, run_id: str, key: str) -> list[tuple[int, float]]:
@@ -70,6 +71,7 @@ def test_superseded_runs_are_not_found(store: Store) -> None:
     new = store.create("new", {"ringexp.identity": "x"})
     assert {run.info.run_id for run in store.find({"ringexp.identity": "x"})} == {old.run_id, new.run_id}
     old.set_tags({"ringexp.superseded": "true"})
+    old.drain()
     assert [run.info.run_id for run in store.find({"ringexp.identity": "x"})] == [new.run_id]
 
 
@@ -97,13 +99,15 @@ def saved(tmp_path: Path) -> Callable[[int], Path]:
 def test_catalog_returns_what_was_registered(store: Store, saved: Callable[[int], Path], tmp_path: Path) -> None:
     """Only this run's checkpoints, by step, with their metrics; registering again changes nothing."""
     other = store.create("other", {})
-    Catalog(store, other.run_id, tmp_path).register(1, saved(1), {"entropy/rollout": 0.4})
+    Catalog(store, other.run_id, tmp_path).register(other, 1, saved(1), {"entropy/rollout": 0.4})
+    other.finish("FINISHED")
     record = store.create("sft", {})
     catalog = Catalog(store, record.run_id, tmp_path)
     for step, entropy in ((20, 0.2), (10, 0.42), (30, 0.1)):
         path = saved(step)
-        catalog.register(step, path, {"entropy/rollout": entropy, "val/loss": entropy / 2})
-        catalog.register(step, path, {"entropy/rollout": 9.0, "val/loss": 9.0})
+        catalog.register(record, step, path, {"entropy/rollout": entropy, "val/loss": entropy / 2})
+        catalog.register(record, step, path, {"entropy/rollout": 9.0, "val/loss": 9.0})
+    record.drain()
     found = catalog.candidates()
     assert [(c.step, c.metrics["entropy/rollout"], c.metrics["val/loss"]) for c in found] == [
         (10, 0.42, 0.21), (20, 0.2, 0.1), (30, 0.1, 0.05)
@@ -116,7 +120,8 @@ def test_catalog_says_where_weights_are_missing(store: Store, saved: Callable[[i
     record = store.create("sft", {})
     catalog = Catalog(store, record.run_id, tmp_path)
     path = saved(5)
-    catalog.register(5, path, {"val/loss": 1.0})
+    catalog.register(record, 5, path, {"val/loss": 1.0})
+    record.drain()
     (path / "model.safetensors").unlink()
     with pytest.raises(RecordError, match="step-000005"):
         catalog.candidates()

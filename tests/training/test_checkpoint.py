@@ -1,5 +1,7 @@
 """Checkpoints on disk: bitwise round trips, nothing half-written, pruning."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from ringexp.errors import RingexpWarning, StorageError
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, released_weights
 from ringexp.models.tokenizer import ChatTokenizer, train_tokenizer
 from ringexp.training.checkpoint import (
+    INTERRUPTED,
     STATE,
     checkpoints,
     latest,
@@ -40,6 +44,74 @@ def trained_state(model: BailingMoeForCausalLM) -> dict[str, object]:
 
 def save_some(folder: Path, steps: list[int], make_tiny: Make, tokenizer: ChatTokenizer) -> list[Path]:
     return [save_checkpoint(folder, s, make_tiny(s), tokenizer, {"step": s, "tokens": 0}) for s in steps]
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    tmp_path: Path, make_tiny: Make, tokenizer: ChatTokenizer
+) -> None:
+    """Whichever file it is, and however little of it is wrong; weights that are damaged are never loaded."""
+    first, second = save_some(tmp_path, [1, 2], make_tiny, tokenizer)
+    assert latest(tmp_path) == second
+    for name in ("model.safetensors", STATE, "config.json"):
+        whole = (second / name).read_bytes()
+        middle = len(whole) // 2
+        (second / name).write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        with pytest.warns(RingexpWarning, match=rf"step-000002 is damaged \({name} is not what was written\)"):
+            assert latest(tmp_path) == first
+        if name == "model.safetensors":
+            with pytest.raises(StorageError, match="is damaged or gone"):
+                load_weights(second, make_tiny(0))
+        (second / name).write_bytes(whole)
+    (second / "model.safetensors").unlink()
+    with pytest.warns(RingexpWarning, match=r"model\.safetensors is missing"):
+        assert latest(tmp_path) == first
+
+
+def test_where_a_run_was_interrupted_counts_until_a_newer_checkpoint_is_there(
+    tmp_path: Path, make_tiny: Make, tokenizer: ChatTokenizer
+) -> None:
+    save_some(tmp_path, [10], make_tiny, tokenizer)
+    (interrupted,) = save_some(tmp_path / INTERRUPTED, [13], make_tiny, tokenizer)
+    assert latest(tmp_path) == interrupted
+    assert [step_of(path) for path in checkpoints(tmp_path)] == [10]
+    (newer,) = save_some(tmp_path, [20], make_tiny, tokenizer)
+    assert latest(tmp_path) == newer
+    prune(tmp_path, keep_states=2)
+    assert not interrupted.exists()
+
+
+FULL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from tiny_bailing import make_model
+from ringexp.errors import RingexpWarning, StorageError
+from ringexp.models.tokenizer import train_tokenizer
+from ringexp.training.checkpoint import damaged, latest, save_checkpoint
+folder, model, tokenizer = Path({folder!r}), make_model(), train_tokenizer(["1 + 1 = 2"], 260)
+state = {{"step": 1, "tokens": 0}}
+for step in range(1, 1000):
+    try:
+        save_checkpoint(folder, step, model, tokenizer, state)
+    except StorageError as error:
+        last = latest(folder)
+        assert last is not None and last.name == f"step-{{step - 1:06d}}" and damaged(last) is None
+        assert [p for p in folder.iterdir() if not p.name.startswith("step-")] == []
+        print(error)
+        break
+"""
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path: Path) -> None:
+    """A file system of 8 MB, written to until it is full."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    code = FULL.format(tests=str(Path(__file__).parents[1] / "models"), folder=str(folder))
+    done = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--size", str(8 << 20), "--tmpfs", str(folder),
+                           sys.executable, "-c", code], capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "no space left on the disk" in done.stdout
+    assert "is intact. Make room, then give the same command again" in done.stdout
 
 
 def test_weights_and_state_come_back_bitwise(tmp_path: Path, make_tiny: Make, tokenizer: ChatTokenizer) -> None:

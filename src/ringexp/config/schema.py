@@ -196,13 +196,19 @@ class TrainerConfig:
 
 @dataclass
 class TrackingConfig:
-    """Where MLflow stores runs and artifacts."""
+    """Where MLflow stores runs and artifacts.
+
+    What is logged waits in the folder `outbox` until it has arrived; the end of a stage waits for that `patience`
+    seconds at most while MLflow cannot be reached.
+    """
 
     name: str = MISSING
     uri: str = MISSING
     artifacts: str | None = None
     experiment: str = MISSING
     system_metrics: bool = True
+    outbox: str = "runs/outbox"
+    patience: float = 600.0
 
 
 @dataclass
@@ -241,4 +247,5 @@ class Config:
     seed: int = 0
     fresh: bool = False
     run_id: str | None = None
+    steps: int | None = None
     progress: bool = True

@@ -51,6 +51,9 @@ def validate(config: Config) -> None:
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)
+    if config.steps is not None and (config.steps < 1 or config.task.name != "reproduce"):
+        raise ConfigError(f"steps={config.steps}: a positive number for task=reproduce; elsewhere sft.max_steps and "
+                          "trainer.max_steps")  # fmt: skip
     k = config.evaluation.k
     if not k or max(k) > config.evaluation.samples or min(k) < 1:
         raise ConfigError(

@@ -22,8 +22,8 @@ from ringexp.selection.catalog import Catalog
 from ringexp.sft.module import SFTModule
 from ringexp.tracking.loggers import log_headlines
 from ringexp.tracking.run import Record
-from ringexp.training.callbacks import AtCheckpoints
-from ringexp.training.checkpoint import prune, save_checkpoint, step_of
+from ringexp.training.callbacks import Saver
+from ringexp.training.checkpoint import prune, step_of
 
 CHECKED = 64
 """Samples of each checkpoint on which engine and trainer are compared, spread over all domains."""
@@ -51,7 +51,7 @@ class ProbeSet:
         return cls(chosen, [p for pool in validation for p in pool[:held_out]], config.samples, sampling, seed)
 
 
-class CheckpointProbe(AtCheckpoints):
+class CheckpointProbe(Saver):
     """Measures, saves and registers every checkpoint, so that each is a candidate.
 
     Measured: the three quantities of `entropy.measure`, pass@1 on validation prompts, outcomes, length.
@@ -59,24 +59,23 @@ class CheckpointProbe(AtCheckpoints):
 
     def __init__(
         self, folder: Path, every: int, steps: int, probe: ProbeSet, evaluator: Evaluator, catalog: Catalog,
-        pipeline: Record, tokenizer: ChatTokenizer, rollout: RolloutConfig,
+        record: Record, pipeline: Record, tokenizer: ChatTokenizer, rollout: RolloutConfig,
     ) -> None:
-        super().__init__(every, steps)
-        self.folder = folder
-        self.probe, self.evaluator, self.tokenizer = probe, evaluator, tokenizer
-        self.catalog, self.pipeline, self.rollout = catalog, pipeline, rollout
+        super().__init__(folder, every, steps, tokenizer)
+        self.probe, self.evaluator = probe, evaluator
+        self.catalog, self.record, self.pipeline, self.rollout = catalog, record, pipeline, rollout
 
     def catch_up(self, model: BailingMoeForCausalLM, checkpoint: Path | None) -> None:
         """Register a checkpoint that a kill left saved but unknown to MLflow."""
-        if checkpoint is None:
-            return
+        if checkpoint is None or checkpoint.parent != self.folder:
+            return  # none, or where the run was interrupted between two candidates
         known = {c.step: dict(c.metrics) for c in self.catalog.candidates()}
         metrics = known.get(step_of(checkpoint)) or self.measure(model, step_of(checkpoint))
         self.register(step_of(checkpoint), checkpoint, metrics)
 
     def register(self, step: int, path: Path, metrics: dict[str, float]) -> None:
         """Make the checkpoint a candidate, and its headline metrics part of the pipeline's curves."""
-        self.catalog.register(step, path, metrics)
+        self.catalog.register(self.record, step, path, metrics)
         log_headlines(self.pipeline, metrics, step)
 
     def at_checkpoint(self, trainer: Trainer, module: SFTModule) -> None:
@@ -88,8 +87,7 @@ class CheckpointProbe(AtCheckpoints):
         module.train()
         for logger in trainer.loggers:
             logger.log_metrics({"time/probe": time.perf_counter() - started}, step=module.step)
-            logger.save()
-        path = save_checkpoint(self.folder, module.step, model, self.tokenizer, module.trainer_state())
+        path = self.save(trainer, module, self.folder)
         self.register(module.step, path, metrics)
         prune(self.folder, keep_states=2)
         module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)

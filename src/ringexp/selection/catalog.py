@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import mlflow
 from mlflow.entities import LoggedModel
 
 from ringexp.errors import RecordError
 from ringexp.records import Checkpoint
-from ringexp.tracking.run import TAG, Record, Store
+from ringexp.tracking.logged_models import models_of
+from ringexp.tracking.run import Record, Store
 
 
 class Catalog:
@@ -17,36 +17,14 @@ class Catalog:
     def __init__(self, store: Store, run_id: str, root: Path) -> None:
         self._store, self._run_id, self._root = store, run_id, root
 
-    def register(self, step: int, path: Path, metrics: Mapping[str, float]) -> None:
-        """Make a saved checkpoint known and log its metrics, on the run and on the model.
-
-        One that is known already stays as it is; one that a kill left without metrics gets them.
-        """
-        known = {checkpoint.step: checkpoint for checkpoint in self.candidates()}.get(step)
-        if known is not None and known.metrics:
-            return
-        model_id = known.model_id if known is not None else self._create(step, path)
-        self._store.client.log_batch(self._run_id, metrics=Record.points(metrics, step, model_id))
-
-    def _create(self, step: int, path: Path) -> str:
-        model = mlflow.create_external_model(
-            name=f"sft-{step}", source_run_id=self._run_id, experiment_id=self._store.experiment_id,
-            params={"step": str(step), "path": str(path.resolve().relative_to(self._root.resolve()))},
-            tags={TAG + "kind": "checkpoint"},
-        )  # fmt: skip
-        return str(model.model_id)
+    def register(self, record: Record, step: int, path: Path, metrics: Mapping[str, float]) -> None:
+        """Make a saved checkpoint of the run known, with its metrics; one that is known already stays as it is."""
+        record.log_checkpoint(step, str(path.resolve().relative_to(self._root.resolve())), metrics)
 
     def candidates(self) -> list[Checkpoint]:
         """All checkpoints of the run, by step. Raises RecordError where a checkpoint's folder is gone."""
-        found: list[LoggedModel] = []
-        token: str | None = None
-        while True:
-            page = self._store.client.search_logged_models(
-                [self._store.experiment_id], filter_string=f"source_run_id = '{self._run_id}'", page_token=token)
-            found.extend(page)
-            token = page.token
-            if not token:
-                return sorted((self._checkpoint(model) for model in found), key=lambda c: c.step)
+        found = models_of(self._store.client, self._store.experiment_id, self._run_id)
+        return sorted((self._checkpoint(model) for model in found), key=lambda c: c.step)
 
     def _checkpoint(self, model: LoggedModel) -> Checkpoint:
         path = self._root / model.params["path"]

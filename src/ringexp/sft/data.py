@@ -36,8 +36,8 @@ class SFTData(LightningDataModule):  # type: ignore[misc]
             raise ConfigError("sft.weights: no domain of data.pools has both weight and prompts with a trace")
         self.steps = sft_steps(config, int(sum(sizes.values())))
         self.sampler = MixtureSampler(traced, weights, config.batch_size, self.steps, seed, "sft")
-        self.start = 0
+        self.start, self.stop = 0, self.steps
 
     def train_dataloader(self) -> DataLoader[tuple[Prompt, ...]]:
         """The steps that are left."""
-        return DataLoader(Subset(self.sampler, range(self.start, self.steps)), batch_size=None)
+        return DataLoader(Subset(self.sampler, range(self.start, self.stop)), batch_size=None)

@@ -5,6 +5,7 @@ What can be wrong with configuration and data is looked at before an MLflow run 
 
 import fcntl
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -24,22 +25,26 @@ from ringexp.tasks.data import load_pools, prepare
 from ringexp.tasks.workspace import Pipeline, Workspace, say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG, Record, Store
+from ringexp.tracking.secrets import scrub, scrub_tree
 
 
 @contextmanager
-def open_workspace(config: Config) -> Iterator[Workspace]:
-    """Everything that can be wrong is looked at before an MLflow run is made; then the pipeline's run is opened."""
+def open_workspace(config: Config, repeats: Run | None = None) -> Iterator[Workspace]:
+    """Everything that can be wrong is looked at before an MLflow run is made; then the pipeline's run is opened.
+
+    `repeats` is the pipeline run that this one is to reproduce.
+    """
     torch.set_num_threads(config.trainer.threads)
     pools, dropped = load_pools(config.data)
     if config.run_id is None:
         tokenizer = build_tokenizer(config.model.tokenizer.path, config.model.tokenizer.vocab_size, pools.values())
         data = prepare(pools, dropped, tokenizer, config.data)
         workspace = Workspace(config, data, tokenizer)
-        store = Store(config.tracking)
-        run, folder = _by_identity(workspace, store)
+        store = open_store(config)
+        run, folder = _by_identity(workspace, store, repeats)
     else:
-        store = Store(config.tracking)
-        run = _recorded(store, config.run_id)
+        store = open_store(config)
+        run = recorded_run(store, config.run_id)
         store.experiment_id = run.info.experiment_id  # new stages join the recorded ones
         folder = Path(config.paths.store) / run.data.tags[TAG + "folder"]
         tokenizer = load_tokenizer(str(folder / "tokenizer"))
@@ -50,14 +55,21 @@ def open_workspace(config: Config) -> Iterator[Workspace]:
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         status = "FINISHED" if run is None or run.info.status == "RUNNING" else run.info.status
-        record = _create(workspace, store, folder) if run is None else store.resume(run)
+        record = _create(workspace, store, folder, repeats) if run is None else store.resume(run)
         workspace.attach(record, folder)
         _describe(workspace)
         try:
-            with record.running(status="FINISHED" if config.task.name == "pipeline" else status):
+            with record.running(status="FINISHED" if config.task.name in ("pipeline", "reproduce") else status):
                 yield workspace
         finally:
             workspace.close()
+
+
+def open_store(config: Config) -> Store:
+    """The configured tracking store."""
+    store = Store(config.tracking)
+    store.say = say
+    return store
 
 
 @lru_cache(maxsize=1)
@@ -70,28 +82,56 @@ def join_workspace(pipeline: Pipeline, rank: int) -> Workspace:
     return workspace
 
 
-def _by_identity(workspace: Workspace, store: Store) -> tuple[Run | None, Path]:
-    """The run of this very configuration, code, lock and data, if there is one; and its folder, or a new one's."""
+def _by_identity(workspace: Workspace, store: Store, repeats: Run | None) -> tuple[Run | None, Path]:
+    """The run of this very configuration, code, lock and data, if there is one; and its folder, or a new one's.
+
+    Of reproductions, one that has its verdict is not gone on with.
+    """
     config, tags = workspace.config, workspace.tags
-    runs = store.find({TAG + "kind": "pipeline", TAG + "identity": tags["identity"]})
-    name = f"{config.experiment_name}-s{config.seed}-{tags['identity'][:8]}"
+    family = _family(config, repeats)
+    runs = [run for run in store.find(family | {TAG + "identity": tags["identity"]})
+            if repeats is None or TAG + "verdict" not in run.data.tags]  # fmt: skip
+    again = "" if repeats is None else "-again"
+    name = f"{config.experiment_name}-s{config.seed}-{tags['identity'][:8]}{again}"
     root = Path(config.paths.store)
     if runs and not config.fresh:
         return runs[0], root / runs[0].data.tags[TAG + "folder"]
     for run in runs:
         store.client.set_tag(run.info.run_id, TAG + "superseded", "true")
-    if not runs and store.find({TAG + "kind": "pipeline", TAG + "config_hash": tags["config_hash"]}):
+    if not runs and store.find(family | {TAG + "config_hash": tags["config_hash"]}) and repeats is None:
         say("code, lock or data changed since this configuration last ran: this is a new run")
     attempts = (root / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
     return None, next(folder for folder in attempts if not folder.exists())
 
 
-def _create(workspace: Workspace, store: Store, folder: Path) -> Record:
+def _family(config: Config, repeats: Run | None) -> dict[str, str]:
+    """The tags by which a run is a pipeline, or repeats a certain one so far."""
+    if repeats is None:
+        return {TAG + "kind": "pipeline"}
+    return {TAG + "kind": "reproduction", TAG + "reproduces": repeats.info.run_id,
+            TAG + "steps_compared": str(config.steps or "all")}  # fmt: skip
+
+
+def _create(workspace: Workspace, store: Store, folder: Path, repeats: Run | None) -> Record:
     """The pipeline's new run, with its tags."""
     config = workspace.config
     tags = {TAG + key: value for key, value in workspace.tags.items()}
-    name = f"{config.experiment_name} · {config.schedule.name} · {config.algorithm.name} · s{config.seed}"
-    return store.create(name, tags | {TAG + "kind": "pipeline", TAG + "folder": folder.name})
+    name = run_name(config) + ("" if repeats is None else " · again")
+    return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name})
+
+
+def run_name(config: Config) -> str:
+    """What tells runs of an experiment apart: schedule, mixture of each stage, algorithm, seed.
+
+    `two_stage m1.00 | c.55 s.45 · c3po · s1`; domains by as few of their letters as tell them apart.
+    """
+    domains = sorted(config.data.pools)
+    short = {d: next((d[:n] for n in range(1, len(d)) if sum(e.startswith(d[:n]) for e in domains) == 1), d)
+             for d in domains}  # fmt: skip
+    mixtures = [" ".join(f"{short[domain]}{f'{weight:.2f}'.removeprefix('0')}"
+                         for domain, weight in stage.weights.items() if weight > 0)
+                for stage in resolve_stages(config.schedule, config.trainer.max_steps)]  # fmt: skip
+    return f"{config.schedule.name} {' | '.join(mixtures)} · {config.algorithm.name} · s{config.seed}"
 
 
 def _describe(workspace: Workspace) -> None:
@@ -99,11 +139,14 @@ def _describe(workspace: Workspace) -> None:
     config, record, folder = workspace.config, workspace.record, workspace.folder
     if record.tags.get(TAG + "described") == "true":
         return
-    text = OmegaConf.to_yaml(config)
+    text = OmegaConf.to_yaml(OmegaConf.create(scrub_tree(OmegaConf.to_container(cast(DictConfig, config)))))
     (folder / "config.yaml").write_text(text)
     record.log_text(text, "config.yaml")
     if diff := provenance.git_diff():
-        record.log_text(diff, "git.diff")
+        record.log_text(scrub(diff), "git.diff")
+    record.log_text("\n".join(provenance.distributions()) + "\n", "lock.txt")
+    record.log_text(json.dumps(provenance.source_files(), indent=1), "sources.json")
+    record.log_text(json.dumps(provenance.hardware(), indent=1), "hardware.json")
     record.log_parameters({
         "experiment": config.experiment_name, "seed": config.seed, "model": config.model.name,
         "data": config.data.name, "schedule": config.schedule.name, "stages": _stages(config),
@@ -139,7 +182,7 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _recorded(store: Store, run_id: str) -> Run:
+def recorded_run(store: Store, run_id: str) -> Run:
     """The pipeline run of that id, or the pipeline that a stage's run belongs to."""
     try:
         run = store.client.get_run(run_id)

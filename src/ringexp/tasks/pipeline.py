@@ -7,15 +7,21 @@ from ringexp.tasks.rl import rl_stage, stages
 from ringexp.tasks.select import select
 from ringexp.tasks.sft import supervised_fine_tuning
 from ringexp.tasks.summary import summarise
+from ringexp.tasks.workspace import Workspace
 
 
 def run(config: Config) -> None:
     """The recipe. Run again, it continues where it was stopped, or prints the summary of what is finished."""
     with open_workspace(config) as workspace:
-        supervised_fine_tuning(workspace)
-        select(workspace)
-        evaluate_sft(workspace)
-        for stage in stages(workspace):
-            rl_stage(workspace, stage)
-            evaluate_stage(workspace, stage)
+        recipe(workspace)
         summarise(workspace)
+
+
+def recipe(workspace: Workspace) -> None:
+    """All stages, each unless it is finished."""
+    supervised_fine_tuning(workspace)
+    select(workspace)
+    evaluate_sft(workspace)
+    for stage in stages(workspace):
+        rl_stage(workspace, stage)
+        evaluate_stage(workspace, stage)

@@ -14,6 +14,7 @@ from ringexp.records import Prompt
 from ringexp.rl.module import C3POModule
 from ringexp.rl.parts import build_parts
 from ringexp.rl.samples import SampleTables
+from ringexp.stopping import StepsDone
 from ringexp.tasks.opening import join_workspace, open_workspace
 from ringexp.tasks.select import Selected, selected
 from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
@@ -98,6 +99,8 @@ def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Be
         tables = SampleTables(opened.record, every, stage.steps, config.trainer.table_rows)
         title = stage_name(stage) if config.progress else None
         fit(module, loader, config.trainer, opened.logger, [tables, saver], title, environment)
+    if module.step < stage.steps:
+        raise StepsDone
     final = latest(opened.folder)
     assert final is not None
     opened.record.set_tags({
@@ -123,8 +126,9 @@ def _steps(
     if begin.checkpoint is not None:
         module.resume(load_state(begin.checkpoint))
     pools = {domain: pool.train for domain, pool in workspace.data.pools.items()}
+    stop = workspace.last_step(begin.chosen.sft_steps + stage.first_step, stage.steps)
     rounds = PromptRounds(pools, stage.weights, config.algorithm, stage.steps, config.seed, stage.name)
-    return module, DataLoader(Subset(rounds, range(module.step, stage.steps)), batch_size=None)
+    return module, DataLoader(Subset(rounds, range(module.step, stop)), batch_size=None)
 
 
 def _module(workspace: Workspace, stage: schedule.Stage, begin: Begin) -> C3POModule:

@@ -10,6 +10,7 @@ from ringexp.records import Sampling
 from ringexp.selection.catalog import Catalog
 from ringexp.sft.data import SFTData
 from ringexp.sft.module import SFTModule
+from ringexp.stopping import StepsDone
 from ringexp.tasks.data import untraced
 from ringexp.tasks.opening import join_workspace, open_workspace
 from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
@@ -48,11 +49,13 @@ def _train(workspace: Workspace, stage: Stage) -> None:
         probe: CheckpointProbe = instantiate(config.sft.checkpointing)(
             folder=stage.folder, every=config.sft.checkpoint_every, steps=data.steps, probe=_probe_set(workspace),
             evaluator=workspace.evaluator, catalog=Catalog(workspace.store, stage.record.run_id, workspace.root),
-            pipeline=workspace.record, tokenizer=workspace.tokenizer, rollout=config.rollout,
+            record=stage.record, pipeline=workspace.record, tokenizer=workspace.tokenizer, rollout=config.rollout,
         )  # fmt: skip
         probe.catch_up(module.model, checkpoint)
         title = "sft" if config.progress else None
         fit(module, data.train_dataloader(), config.trainer, stage.logger, [probe], title, environment)
+    if module.step < data.steps:
+        raise StepsDone
     stage.record.set_tags({TAG + "sft_tokens": str(module.tokens), TAG + "steps": str(data.steps)})
 
 
@@ -76,6 +79,7 @@ def _steps(workspace: Workspace, checkpoint: Path | None) -> tuple[SFTModule, SF
         load_weights(checkpoint, module.model)
         module.resume(load_state(checkpoint))
         data.start = module.step
+    data.stop = workspace.last_step(0, data.steps)
     return module, data
 
 

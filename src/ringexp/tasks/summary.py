@@ -14,10 +14,16 @@ from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
 from ringexp.tasks.select import selected
 from ringexp.tasks.workspace import Workspace
 from ringexp.tracking.run import TAG
+from ringexp.tracking.secrets import without_credentials
 
 
 def summarise(workspace: Workspace) -> None:
     """Gather the pipeline's results from MLflow, write them, print them."""
+    show(conclude(workspace))
+
+
+def conclude(workspace: Workspace) -> dict[str, Any]:
+    """Gather the pipeline's results from MLflow and write them: `best/pass_at_1`, summary.json."""
     summary = gather(workspace)
     best = max(row["pass_at_1"]["mean"] for row in summary["evaluations"])
     if workspace.config.evaluation.split == "test":
@@ -25,7 +31,7 @@ def summarise(workspace: Workspace) -> None:
     text = json.dumps(summary, indent=2)
     (workspace.folder / "summary.json").write_text(text + "\n")
     workspace.record.log_text(text, "summary.json")
-    show(summary)
+    return summary
 
 
 def gather(workspace: Workspace) -> dict[str, Any]:
@@ -45,7 +51,7 @@ def gather(workspace: Workspace) -> dict[str, Any]:
         "seed": workspace.config.seed,
         "run_id": workspace.record.run_id,
         "folder": str(workspace.folder),
-        "tracking_uri": workspace.store.uri,
+        "tracking_uri": without_credentials(workspace.store.uri),
         "steps": chosen.sft_steps + workspace.config.trainer.max_steps,
         "selected": {"step": chosen.step, "of": chosen.sft_steps, "reason": chosen.reason,
                      "fallback": chosen.fallback, "path": str(chosen.path)},

@@ -85,7 +85,7 @@ class Workspace:
         self._ranks: Ranks | None = None
         self.verifier = VerifierRegistry({d: instantiate(verifiers[d]) for d in data.pools if d in verifiers})
         self.verifier.require(data.pools)
-        self.tags = provenance.tags(config, data.fingerprint)
+        self.tags = provenance.tags(config, data.fingerprint, tokenizer.fingerprint)
         _check_parts(config)
 
     def attach(self, record: Record, folder: Path) -> None:
@@ -124,6 +124,11 @@ class Workspace:
         pipeline = Pipeline(OmegaConf.to_yaml(self.config), self.folder)
         with self._ranks.running(work, pipeline, *args):
             yield self._ranks.environment
+
+    def last_step(self, offset: int, steps: int) -> int:
+        """How many of a stage's steps to train, all but where `steps` ends the run; `offset` is the stage's first."""
+        limit = self.config.steps
+        return steps if limit is None else max(0, min(steps, limit - offset))
 
     def close(self) -> None:
         """End the verifiers' processes and the other ranks."""

@@ -37,8 +37,9 @@ class RecordLogger(Logger):  # type: ignore[misc]
         log_both(self.stage, self.pipeline, metrics, step)
 
     def save(self) -> None:
-        """Flush."""
-        self.stage.flush()
+        """Make what was logged safe on disk."""
+        self.stage.sync()
+        self.pipeline.sync()
 
 
 def log_both(stage: Record, pipeline: Record, metrics: Mapping[str, float], step: int) -> None:

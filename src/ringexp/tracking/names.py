@@ -78,6 +78,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("data/<count>", "rows", "rows left out while the data was prepared"),
 )
 
+NOT_REPEATED = ("time/", "throughput/", "system/")
+"""What begins so is measured with a clock or of the machine: it differs between two runs of the same."""
+
 _PATTERNS = [
     (re.compile(re.sub(r"<\w+>", "[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*" if m.name.startswith("select") else
                        "[A-Za-z0-9_.-]+", m.name) + "$"), m)

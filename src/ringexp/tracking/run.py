@@ -1,13 +1,14 @@
 """Owns the MLflow runs: opening and resuming, logging on one step axis, true status at the end.
 
 MLflow cannot delete points, so a run that is resumed skips the points that are already stored, one by one; repeated
-steps are bitwise the same. Points travel in the background; `flush` waits for them and raises where one was lost.
+steps are bitwise the same. Points, tags, tables and checkpoints travel in the background, by way of the `outbox`:
+`sync` makes them safe on disk, `drain` waits until MLflow has them.
 """
 
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,13 +19,30 @@ from mlflow.entities import Metric as Point
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-from mlflow.utils.async_logging.run_operations import RunOperations
 
 from ringexp.config.schema import TrackingConfig
 from ringexp.errors import RecordError
+from ringexp.stopping import StepsDone
+from ringexp.tracking import logged_models
 from ringexp.tracking.names import describe
+from ringexp.tracking.outbox import Entry, Outbox
+from ringexp.tracking.secrets import scrub
+from ringexp.tracking.server import require_reachable
 
 TAG = "ringexp."
+
+BATCH = 1000
+"""Points that MLflow takes at once."""
+
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepsDone)
+"""What ends a run as KILLED: it is not at its end, and nothing failed."""
+
+SHORT_PATIENCE = 10.0
+"""Seconds that a run which is interrupted or fails waits for a store that is away."""
+
+
+def nothing(_: str) -> None:
+    """Says nothing."""
 
 
 class Store:
@@ -33,15 +51,19 @@ class Store:
     def __init__(self, config: TrackingConfig) -> None:
         if config.uri.startswith("sqlite:///"):
             Path(config.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        require_reachable(config.uri)
         mlflow.set_tracking_uri(config.uri)
         self.uri = config.uri
+        self.patience = config.patience
+        self.say: Callable[[str], None] = nothing
         self.system_metrics = config.system_metrics
         self.client = MlflowClient(config.uri)
         try:
             experiment = self.client.get_experiment_by_name(config.experiment)
         except MlflowException as error:
             first = str(error).splitlines()[0]
-            raise RecordError(f"tracking.uri={config.uri}: MLflow cannot be reached there ({first})") from error
+            raise RecordError(scrub(f"tracking.uri={config.uri}: MLflow cannot be reached there ({first})")) from error
+        self.outbox = Outbox(Path(config.outbox), self._deliver)
         if experiment is None:
             location = None if config.artifacts is None else Path(config.artifacts).resolve().as_uri()
             self.experiment_id = self.client.create_experiment(config.experiment, artifact_location=location)
@@ -62,9 +84,36 @@ class Store:
         return Record(self, self.client.create_run(self.experiment_id, tags=full, run_name=name))
 
     def resume(self, run: Run) -> "Record":
-        """An existing run, opened again: RUNNING, and its stored steps known."""
+        """An existing run, opened again: RUNNING, its stored steps known, what a killed process left delivered."""
         self.client.update_run(run.info.run_id, status="RUNNING")
-        return Record(self, run)
+        record = Record(self, run)
+        record.deliver_left()
+        return record
+
+    def _deliver(self, run_id: str, entries: Sequence[Entry]) -> None:
+        """Entries of a run's outbox into MLflow: the points in batches, then tables and checkpoints in order."""
+        points = [Point(*point) for entry in entries for point in entry.get("points", ())]
+        for first in range(0, len(points), BATCH):
+            self.client.log_batch(run_id, metrics=points[first : first + BATCH])
+        for entry in entries:
+            if "table" in entry:
+                self._deliver_table(run_id, entry["table"], entry["file"])
+            for key, value in entry.get("tags", {}).items():
+                self.client.set_tag(run_id, key, value)
+            if "checkpoint" in entry:
+                logged_models.register(self.client, run_id, **entry["checkpoint"])
+
+    def _deliver_table(self, run_id: str, table: dict[str, list[Any]], file: str) -> None:
+        """One that is stored already stays."""
+        folder = str(PurePosixPath(file).parent) if "/" in file else None
+        stored = [artifact.path for artifact in self.client.list_artifacts(run_id, folder)]
+        if file not in stored:
+            self.client.log_table(run_id, table, file)
+            return
+        known = self.client.get_run(run_id).data.tags.get("mlflow.loggedArtifacts", "[]")
+        if file not in known:  # a kill came between the file and the tag that lists it; logging again would append
+            listed = [*json.loads(known), {"path": file, "type": "table"}]
+            self.client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(listed))
 
 
 class Record:
@@ -75,19 +124,18 @@ class Record:
         self.tags = dict(run.data.tags)
         self.muted = False
         """True keeps metrics out of the run (tags and artifacts still reach it)."""
-        self._sent: list[RunOperations] = []
         self._stored: dict[str, set[int]] = {
             key: {point.step for point in self.client.get_metric_history(self.run_id, key)}
             for key in run.data.metrics if not key.startswith("system/")
         }  # fmt: skip
 
     @staticmethod
-    def points(metrics: Mapping[str, float], step: int, model_id: str | None = None) -> list[Point]:
+    def points(metrics: Mapping[str, float], step: int) -> list[Point]:
         """Declared, finite metrics as MLflow's points. Raises KeyError for one `tracking.names` does not declare."""
         now = int(time.time() * 1000)
         for key in metrics:
             describe(key)
-        return [Point(key, float(value), now, step, model_id=model_id)
+        return [Point(key, float(value), now, step)
                 for key, value in metrics.items() if math.isfinite(value)]  # fmt: skip
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -101,7 +149,28 @@ class Record:
         for point in points:
             self._stored[point.key].add(step)
         if points:
-            self._sent.append(self.client.log_batch(self.run_id, metrics=points, synchronous=False))
+            self._put({"points": [[p.key, p.value, p.timestamp, p.step] for p in points]})
+
+    def log_checkpoint(self, step: int, path: str, metrics: Mapping[str, float]) -> None:
+        """Make the SFT checkpoint of `step` a LoggedModel with its metrics, which are the run's too."""
+        points = [[p.key, p.value, p.timestamp, p.step] for p in self.points(metrics, step)]
+        self._put({"checkpoint": {"experiment_id": self.store.experiment_id, "step": step, "path": path,
+                                  "points": points}})  # fmt: skip
+
+    def _put(self, entry: Entry) -> None:
+        self.store.outbox.put(self.run_id, entry)
+
+    def deliver_left(self) -> None:
+        """Deliver what a killed process wrote down and did not get rid of; points that arrived are left out."""
+        left = self.store.outbox.left(self.run_id)
+        for entry in left:
+            fresh = [p for p in entry.get("points", ()) if p[3] not in self._stored.get(p[0], set())]
+            if fresh or "points" not in entry:
+                self.store.outbox.again(self.run_id, [dict(entry) | ({"points": fresh} if fresh else {})])
+            for key, _, _, step in fresh:
+                self._stored.setdefault(key, set()).add(step)
+        if left:
+            self.drain()
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Short parameters to compare runs by; those already stored stay."""
@@ -120,31 +189,32 @@ class Record:
 
     def log_table(self, table: Mapping[str, list[Any]], file: str) -> None:
         """A table that the UI compares across runs; `file` ends in .json. One that is stored already stays."""
-        folder = str(PurePosixPath(file).parent) if "/" in file else None
-        stored = [artifact.path for artifact in self.client.list_artifacts(self.run_id, folder)]
-        if file not in stored:
-            self.client.log_table(self.run_id, dict(table), file)
-        elif file not in self.client.get_run(self.run_id).data.tags.get("mlflow.loggedArtifacts", ""):
-            # a kill came between the file and the tag that lists it; logging again would append every row
-            self.set_tags({"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"}])})
+        self._put({"table": dict(table), "file": file})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags, here and in the store."""
-        for key, value in tags.items():
-            self.client.set_tag(self.run_id, key, value)
+        """Set tags: here at once, in the store with what else is on its way."""
         self.tags.update(tags)
+        self._put({"tags": dict(tags)})
 
-    def flush(self) -> None:
-        """Wait until everything logged is stored. Raises MLflow's own error for a batch that could not be."""
-        while self._sent:
-            self._sent.pop(0).wait()
+    def sync(self) -> None:
+        """Everything logged so far is safe on disk. Raises RecordError for what MLflow refused."""
+        self.store.outbox.sync(self.run_id)
+
+    def drain(self, patience: float | None = None) -> None:
+        """Wait until MLflow has everything logged. Raises RecordError where it stays away or refused something."""
+        self.store.outbox.drain(self.run_id, self.store.patience if patience is None else patience, self.store.say)
 
     def finish(self, status: str) -> None:
-        """Flush and end the run as FINISHED, FAILED or KILLED."""
+        """End the run as FINISHED, FAILED or KILLED, with all that was logged. Raises RecordError as `drain` does."""
+        self.drain(None if status == "FINISHED" else SHORT_PATIENCE)
+        self.client.set_terminated(self.run_id, status)
+
+    def _abandon(self, status: str) -> None:
+        """End the run while an error is on its way: one more must not hide it."""
         try:
-            self.flush()
-        finally:
-            self.client.set_terminated(self.run_id, status)
+            self.finish(status)
+        except (RecordError, MlflowException, OSError) as error:
+            self.store.say(f"warning: the run's end is not in MLflow: {scrub(str(error).splitlines()[0])}")
 
     @contextmanager
     def running(self, *, system_metrics: bool = False, status: str = "FINISHED") -> Iterator["Record"]:
@@ -154,14 +224,13 @@ class Record:
             monitor = SystemMetricsMonitor(self.run_id, sampling_interval=5, resume_logging=True,
                                            tracking_uri=self.store.uri)
             monitor.start()
-        end = "FAILED"
         try:
             yield self
-            end = status
-        except (KeyboardInterrupt, SystemExit):
-            end = "KILLED"
-            raise
-        finally:
+        except BaseException as error:
             if monitor is not None:
                 monitor.finish()
-            self.finish(end)
+            self._abandon("KILLED" if isinstance(error, INTERRUPTIONS) else "FAILED")
+            raise
+        if monitor is not None:
+            monitor.finish()
+        self.finish(status)

@@ -6,8 +6,9 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from ringexp import stopping
 from ringexp.models.tokenizer import ChatTokenizer
-from ringexp.training.checkpoint import prune, save_checkpoint
+from ringexp.training.checkpoint import INTERRUPTED, prune, save_checkpoint
 from ringexp.training.module import StepModule
 
 
@@ -27,19 +28,38 @@ class AtCheckpoints(Callback):  # type: ignore[misc]
         raise NotImplementedError
 
 
-class PolicyCheckpoint(AtCheckpoints):
-    """Saves the policy; the newest `keep` checkpoints are kept."""
+class Saver(AtCheckpoints):
+    """Saves checkpoints, also one where the run is asked to stop between two of them."""
 
-    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer, keep: int = 2) -> None:
+    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer) -> None:
         super().__init__(every, steps)
-        self.folder, self.tokenizer, self.keep = folder, tokenizer, keep
+        self.folder, self.tokenizer = folder, tokenizer
 
-    def at_checkpoint(self, trainer: Trainer, module: StepModule) -> None:
+    def on_train_batch_end(self, trainer: Trainer, module: Any, *args: object) -> None:
+        """Lightning's hook."""
+        super().on_train_batch_end(trainer, module, *args)
+        if stopping.asked():
+            if module.step % self.every and module.step != self.steps:
+                self.save(trainer, module, self.folder / INTERRUPTED)
+            stopping.stop()
+
+    def save(self, trainer: Trainer, module: StepModule, folder: Path) -> Path:
         """Save it, after what is logged of the steps before."""
         for logger in trainer.loggers:
             logger.save()
-        model, state = module.whole_model(), module.trainer_state()
-        save_checkpoint(self.folder, module.step, model, self.tokenizer, state)
+        return save_checkpoint(folder, module.step, module.whole_model(), self.tokenizer, module.trainer_state())
+
+
+class PolicyCheckpoint(Saver):
+    """Saves the policy; the newest `keep` checkpoints are kept."""
+
+    def __init__(self, folder: Path, every: int, steps: int, tokenizer: ChatTokenizer, keep: int = 2) -> None:
+        super().__init__(folder, every, steps, tokenizer)
+        self.keep = keep
+
+    def at_checkpoint(self, trainer: Trainer, module: StepModule) -> None:
+        """Save it."""
+        self.save(trainer, module, self.folder)
         prune(self.folder, keep_states=self.keep, keep_weights=self.keep)
 
 

@@ -1,14 +1,17 @@
 """One Lightning fit over the steps that are left."""
 
+import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.utils.deterministic
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
+from torch.utils.data import DataLoader
 
+from ringexp import stopping
 from ringexp.config.schema import TrainerConfig
 from ringexp.tracking.loggers import RecordLogger
 from ringexp.training.callbacks import StepBar
@@ -19,30 +22,39 @@ logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # Lightning se
 
 
 def fit(
-    module: StepModule, loader: Iterable[Any], config: TrainerConfig, logger: RecordLogger | None,
+    module: StepModule, loader: DataLoader[Any], config: TrainerConfig, logger: RecordLogger | None,
     callbacks: Sequence[Callback], title: str | None, environment: RankEnvironment | None,
 ) -> None:
-    """Run every step of the loader once; the configured callbacks come after `callbacks`.
+    """Run every step of the loader once, if there is one; the configured callbacks come after `callbacks`.
 
     `title` names the progress bar; None shows none.
     `environment` says which rank of how many this process is, None that it is alone. Raises RankDivergedError where the
     ranks end with different weights.
     """
+    if len(loader) == 0:
+        return
     # deterministic mode would write NaN into every new buffer, a tenth of a step; nothing here reads one unwritten
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     own = [instantiate(callback) for callback in config.callbacks.values()]
     bar = [] if title is None else [StepBar(title)]
     ranked = {} if environment is None else {"plugins": [environment]}
-    instantiate(config.lightning)(
+    trainer = instantiate(config.lightning)(
         max_epochs=1,
         logger=logger or False,
-        callbacks=[*callbacks, *own, *bar, *([] if environment is None else [KeepSigterm()])],
+        callbacks=[*callbacks, *own, *bar, KeepSigterm()],
         enable_progress_bar=bool(bar),
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         **ranked,
-    ).fit(module, train_dataloaders=loader)
+    )
+    with contextlib.nullcontext() if _collective(config) else stopping.deferred():
+        trainer.fit(module, train_dataloaders=loader)
     if environment is not None and not module.sharded:
         check_equal(module.model)
+
+
+def _collective(config: TrainerConfig) -> bool:
+    """Whether saving needs every rank, so that one which is asked to stop cannot save alone."""
+    return config.ranks > 1

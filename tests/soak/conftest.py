@@ -1,0 +1,15 @@
+"""Everything here is marked `soak`; the helpers of tests/recipe and the tracking server are shared."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+for folder in ("recipe", "tracking"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / folder))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.soak)
