@@ -125,3 +125,19 @@ def test_catalog_says_where_weights_are_missing(store: Store, saved: Callable[[i
     (path / "model.safetensors").unlink()
     with pytest.raises(RecordError, match="step-000005"):
         catalog.candidates()
+
+
+@pytest.mark.parametrize(("keep", "left"), [(0, [20]), (1, [20, 40]), (2, [20, 30, 40]), (9, [10, 20, 30, 40])])
+def test_retiring_never_deletes_what_is_selected_and_is_not_an_error_afterwards(
+    store: Store, saved: Callable[[int], Path], tmp_path: Path, keep: int, left: list[int]
+) -> None:
+    record = store.create("sft", {})
+    catalog = Catalog(store, record.run_id, tmp_path)
+    paths = {step: saved(step) for step in (10, 20, 30, 40)}
+    for step, path in paths.items():
+        catalog.register(record, step, path, {"val/loss": 1.0})
+    record.drain()
+    gone = catalog.retire(catalog.candidates(), keep, {paths[20]})
+    assert [c.step for c in catalog.candidates()] == left
+    assert sorted([c.step for c in gone] + left) == [10, 20, 30, 40]
+    assert [step for step, path in paths.items() if path.is_dir()] == left

@@ -158,10 +158,15 @@ class RewardsConfig:
 
 @dataclass
 class SelectionConfig:
-    """The rule that chooses the SFT checkpoint RL starts from."""
+    """The rule that chooses the SFT checkpoint RL starts from.
+
+    `keep`: once it has chosen, so many of the newest other checkpoints keep their weights, the rest are deleted; null
+    keeps all. What a rule has selected is never deleted.
+    """
 
     name: str = MISSING
     rule: Component = MISSING
+    keep: int | None = None
 
 
 @dataclass

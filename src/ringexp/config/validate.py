@@ -211,6 +211,8 @@ def _mixture(where: str, stage: StageConfig) -> None:
 
 
 def _selection(config: Config) -> None:
+    if config.selection.keep is not None and config.selection.keep < 0:
+        raise ConfigError(f"selection.keep={config.selection.keep}: must not be negative; null keeps every checkpoint")
     low, high = config.selection.rule.get("low"), config.selection.rule.get("high")
     for key, value in (("low", low), ("high", high)):
         if value is not None and not isinstance(value, int | float):

@@ -1,13 +1,14 @@
 """SFT checkpoints as MLflow knows them: one LoggedModel each, its entropies as metrics."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import LoggedModel
 
 from ringexp.errors import RecordError
 from ringexp.records import Checkpoint
-from ringexp.tracking.logged_models import models_of
+from ringexp.tracking.logged_models import RETIRED, models_of
 from ringexp.tracking.run import Record, Store
 
 
@@ -22,9 +23,22 @@ class Catalog:
         record.log_checkpoint(step, str(path.resolve().relative_to(self._root.resolve())), metrics)
 
     def candidates(self) -> list[Checkpoint]:
-        """All checkpoints of the run, by step. Raises RecordError where a checkpoint's folder is gone."""
-        found = models_of(self._store.client, self._store.experiment_id, self._run_id)
-        return sorted((self._checkpoint(model) for model in found), key=lambda c: c.step)
+        """All checkpoints of the run that have their weights, by step.
+
+        Those that were retired are left out. Raises RecordError where a checkpoint's folder is gone otherwise.
+        """
+        models = models_of(self._store.client, self._store.experiment_id, self._run_id)
+        found = [self._checkpoint(model) for model in models if RETIRED not in model.tags]
+        return sorted(found, key=lambda c: c.step)
+
+    def retire(self, candidates: Sequence[Checkpoint], keep: int, selected: Collection[Path]) -> list[Checkpoint]:
+        """Delete the weights of all but the newest `keep` of those that nobody selected; gives those deleted."""
+        spare = [c for c in candidates if c.path not in selected]
+        gone = spare[: len(spare) - keep] if keep < len(spare) else []
+        for checkpoint in gone:
+            self._store.client.set_logged_model_tags(checkpoint.model_id, {RETIRED: "true"})
+            shutil.rmtree(checkpoint.path)
+        return gone
 
     def _checkpoint(self, model: LoggedModel) -> Checkpoint:
         path = self._root / model.params["path"]

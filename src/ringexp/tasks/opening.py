@@ -155,6 +155,8 @@ def _describe(workspace: Workspace) -> None:
         "rl_lr": config.algorithm.optimizer.get("lr"), "rl_steps": config.trainer.max_steps,
         "sft_lr": config.sft.optimizer.get("lr"),
     })  # fmt: skip
+    source = {"name": config.data.name, "path": config.data.path, "files": dict(config.data.files)}
+    record.log_datasets(workspace.data.pools, config.data.name, source)
     record.log({f"data/{reason}": count for reason, count in workspace.data.dropped.items()}, 0)
     (folder / "tokenizer").mkdir(exist_ok=True)
     workspace.tokenizer.save(folder / "tokenizer")

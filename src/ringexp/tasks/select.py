@@ -49,6 +49,20 @@ def select(workspace: Workspace) -> None:
         if choice.fallback:
             say(f"warning: select: {choice.reason}")
         _record(workspace, stage, candidates, choice)
+    _retire(workspace, sft_run.info.run_id)
+
+
+def _retire(workspace: Workspace, sft_run_id: str) -> None:
+    """Delete the weights that `selection.keep` does not keep; what any rule has selected in this pipeline stays."""
+    keep = workspace.config.selection.keep
+    if keep is None:
+        return
+    selected = {workspace.root / run.data.tags[TAG + "selected_path"] for run in workspace.all_finished("select")}
+    catalog = Catalog(workspace.store, sft_run_id, workspace.root)
+    gone = catalog.retire(catalog.candidates(), keep, selected)
+    if gone:
+        say(f"select: the weights of {len(gone)} checkpoints are deleted (selection.keep={keep}): "
+            + ", ".join(str(checkpoint.step) for checkpoint in gone))  # fmt: skip
 
 
 def sft_key(workspace: Workspace) -> str | None:

@@ -28,10 +28,20 @@ def conclude(workspace: Workspace) -> dict[str, Any]:
     best = max(row["pass_at_1"]["mean"] for row in summary["evaluations"])
     if workspace.config.evaluation.split == "test":
         workspace.record.log({"best/pass_at_1": best}, summary["steps"])
+    workspace.record.set_tags(_pointers(workspace, summary))
     text = json.dumps(summary, indent=2)
     (workspace.folder / "summary.json").write_text(text + "\n")
     workspace.record.log_text(text, "summary.json")
     return summary
+
+
+def _pointers(workspace: Workspace, summary: dict[str, Any]) -> dict[str, str]:
+    """Tags that lead from the pipeline to weights: the selected checkpoint, the best policy evaluated, the last."""
+    chosen = selected(workspace)
+    paths = {"sft": chosen.path, **{stage_name(s): weights_after(workspace, chosen, s) for s in stages(workspace)}}
+    best = max(summary["evaluations"], key=lambda row: row["pass_at_1"]["mean"])["after"]
+    found = {"selected": "sft", "best": best, "last": list(paths)[-1]}
+    return {f"{TAG}{name}_weights": str(paths[after].relative_to(workspace.root)) for name, after in found.items()}
 
 
 def gather(workspace: Workspace) -> dict[str, Any]:

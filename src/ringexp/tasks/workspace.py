@@ -39,8 +39,9 @@ from ringexp.training.ranks import Ranks
 STAGE_GROUPS = {
     "sft": ("model", "data", "sft", "algorithm.temperature", "rollout", "rewards", "trainer.lightning",
             "trainer.callbacks", "trainer.threads", "trainer.ranks", "seed"),
-    "select": ("selection",),
-    "rl": ("data.max_prompt_tokens", "algorithm", "schedule", "rollout", "rewards", "trainer", "selection", "seed"),
+    "select": ("selection.name", "selection.rule"),
+    "rl": ("data.max_prompt_tokens", "algorithm", "schedule", "rollout", "rewards", "trainer", "selection.name",
+           "selection.rule", "seed"),
     "evaluate": ("data.max_prompt_tokens", "evaluation", "rewards", "rollout", "seed"),
 }  # fmt: skip
 """The configuration that decides a stage, beside the stages before it."""
@@ -160,7 +161,11 @@ class Workspace:
 
     def finished(self, name: str, key: str | None = None) -> Run | None:
         """The stage's finished run, the newest, where there is one; of any configuration where no key is given."""
-        return next((run for run in self._runs(name, key) if run.info.status == "FINISHED"), None)
+        return next(iter(self.all_finished(name, key)), None)
+
+    def all_finished(self, name: str, key: str | None = None) -> list[Run]:
+        """The stage's finished runs, newest first."""
+        return [run for run in self._runs(name, key) if run.info.status == "FINISHED"]
 
     def require(self, name: str, key: str | None, task: str) -> Run:
         """The stage's finished run. Raises RecordError naming the task to run first."""

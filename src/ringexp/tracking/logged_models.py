@@ -21,6 +21,10 @@ def models_of(client: MlflowClient, experiment_id: str, run_id: str) -> Iterator
             return
 
 
+RETIRED = "ringexp.retired"
+"""Tag of a checkpoint whose weights were deleted on purpose."""
+
+
 def register(
     client: MlflowClient, run_id: str, *, experiment_id: str, step: int, path: str, points: Sequence[Sequence[Any]]
 ) -> None:

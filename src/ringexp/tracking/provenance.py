@@ -32,6 +32,7 @@ def identity_config(config: Any) -> dict[str, Any]:
     """The part of the resolved configuration that decides the results, file paths replaced by the data's own hash."""
     tree: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     kept = {key: value for key, value in tree.items() if key not in NOT_IDENTITY}
+    kept["selection"] = {key: value for key, value in tree["selection"].items() if key != "keep"}
     kept["data"] = {key: tree["data"][key] for key in ("name", "max_prompt_tokens", "max_trace_tokens")}
     return kept
 

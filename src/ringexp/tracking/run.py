@@ -15,18 +15,19 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run, ViewType
 from mlflow.entities import Metric as Point
-from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from ringexp.config.schema import TrackingConfig
+from ringexp.domains.pool import Pool
 from ringexp.errors import RecordError
 from ringexp.stopping import StepsDone
 from ringexp.tracking import logged_models
 from ringexp.tracking.names import describe
 from ringexp.tracking.outbox import Entry, Outbox
-from ringexp.tracking.secrets import scrub
+from ringexp.tracking.secrets import scrub, scrub_tree
 from ringexp.tracking.server import require_reachable
 
 TAG = "ringexp."
@@ -178,6 +179,19 @@ class Record:
         for key, value in parameters.items():
             if key not in known:
                 self.client.log_param(self.run_id, key, str(value)[:6000])
+
+    def log_datasets(self, pools: Mapping[str, Pool], name: str, source: Mapping[str, Any]) -> None:
+        """The pools as MLflow datasets, `<name>/<domain>` by their fingerprints; the UI lists and filters runs by them.
+
+        `source` says where the rows come from. Logging one again changes nothing.
+        """
+        text = json.dumps(scrub_tree(dict(source)))[:60_000]
+        inputs = []
+        for domain, pool in pools.items():
+            rows = {split: len(getattr(pool, split)) for split in ("train", "validation", "test")}
+            dataset = Dataset(f"{name}/{domain}", pool.fingerprint[:36], "ringexp", text, profile=json.dumps(rows))
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
+        self.client.log_inputs(self.run_id, inputs)
 
     def log_text(self, text: str, file: str) -> None:
         """A text artifact."""
