@@ -58,7 +58,7 @@ def scrub_tree(tree: Any, name: str = "") -> Any:
 
 
 def _is_count(name: str, value: str) -> bool:
-    return bool(_COUNT.search(name)) and re.fullmatch(r"[\d._,e+]+", value) is not None
+    return bool(_COUNT.search(name)) and re.fullmatch(r"[\d._e+-]+[:;.)\]]*", value) is not None
 
 
 def _hide_assigned(match: re.Match[str]) -> str:
