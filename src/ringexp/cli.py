@@ -109,6 +109,11 @@ def main() -> None:
             raise
         print(f"ringexp: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except ValueError as error:
+        if OWN_TRACE or "Config group override" not in str(error):
+            raise
+        print(f"ringexp: {error}; leave the group out, or name one of its options", file=sys.stderr)
+        sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as end:
         # Lightning turns an interrupt inside a fit into an exit with status 1
         if not (_interrupted or isinstance(end, KeyboardInterrupt)):

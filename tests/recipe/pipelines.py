@@ -19,7 +19,8 @@ from ringexp.tracking.names import NOT_REPEATED
 def command(*overrides: str) -> list[str]:
     flags = [word for word in overrides if word.startswith("-")]
     keys = [word for word in overrides if not word.startswith("-")]
-    return [sys.executable, "-m", "ringexp.cli", *flags, "debug=fast", "progress=false", *keys]
+    small = [] if "task=reproduce" in keys else ["debug=fast"]  # a reproduction is as large as what it repeats
+    return [sys.executable, "-m", "ringexp.cli", *flags, *small, "progress=false", *keys]
 
 
 def ringexp(*overrides: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_the_whole_run_is_repeated_from_its_id_alone(recorded: Store) -> None:
     """No override of the run is given again: they come from the record. Both runs get the verdict."""
     run_id = recorded.pipeline.info.run_id
-    done = ringexp("task=reproduce", f"run_id={run_id}", f"paths.store={recorded.folder}", "debug=null")
+    done = ringexp("task=reproduce", f"run_id={run_id}", f"paths.store={recorded.folder}")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert done.stdout.splitlines()[0] == "differs now: nothing that the record knows of"
     assert done.stdout.splitlines()[-1].startswith("identical: ")
@@ -45,7 +45,7 @@ def test_changed_code_versions_and_seed_are_named_and_found(recorded: Store, tmp
     (planted / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
     run_id = recorded.pipeline.info.run_id
     done = ringexp("task=reproduce", f"run_id={run_id}", f"paths.store={recorded.folder}", "steps=3", "seed=4",
-                   "debug=null", PYTHONPATH=str(tmp_path))  # fmt: skip
+                   PYTHONPATH=str(tmp_path))  # fmt: skip
     assert done.returncode == 4, done.stdout[-2000:] + done.stderr[-3000:]
     differs = [line for line in done.stdout.splitlines() if line.startswith("differs now: ")]
     assert differs[0] == "differs now: configuration: seed 3 then, 4 now"
@@ -63,9 +63,10 @@ def test_changed_code_versions_and_seed_are_named_and_found(recorded: Store, tmp
     ((), "run_id: name the run to reproduce"),
     (("steps=0", "run_id=x"), "steps=0: a positive number"),
     (("algorithm=grpo",), "algorithm: task=reproduce takes algorithm from the record"),
+    (("debug=fast",), "debug: task=reproduce takes debug from the record"),
 ])  # fmt: skip
 def test_bad_input_is_told(recorded: Store, overrides: tuple[str, ...], says: str) -> None:
     own = (f"run_id={recorded.pipeline.info.run_id}",) if overrides and "run_id" not in " ".join(overrides) else ()
-    done = ringexp("task=reproduce", f"paths.store={recorded.folder}", "debug=null", *own, *overrides)
+    done = ringexp("task=reproduce", f"paths.store={recorded.folder}", *own, *overrides)
     assert done.returncode == 2, done.stderr[-2000:]
     assert says in done.stderr

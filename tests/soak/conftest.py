@@ -8,6 +8,10 @@ import pytest
 for folder in ("recipe", "tracking"):
     sys.path.insert(0, str(Path(__file__).parents[1] / folder))
 
+from server_process import tracking_server
+
+__all__ = ["tracking_server"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

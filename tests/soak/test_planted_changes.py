@@ -30,7 +30,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, rows: Path) -> Store:
 
 def reproduce(recorded: Store, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return ringexp("task=reproduce", f"run_id={recorded.pipeline.info.run_id}", f"paths.store={recorded.folder}",
-                   "debug=null", *overrides, **environment)  # fmt: skip
+                   *overrides, **environment)  # fmt: skip
 
 
 def planted(folder: Path) -> Path:

@@ -44,14 +44,11 @@ class ChatTokenizer:
 
     def encode_prompt(self, prompt: Prompt) -> tuple[int, ...]:
         """The prompt in the chat template, up to and including the assistant's turn marker."""
-        text = self.hf.apply_chat_template(
-            [{"role": "user", "content": prompt_text(prompt)}], add_generation_prompt=True, tokenize=False
-        )
-        return tuple(self.hf.encode(text, add_special_tokens=False))
+        return self._encode_prompts([prompt])[0]
 
     def encode_response(self, text: str) -> tuple[int, ...]:
         """A response with its end-of-sequence token."""
-        return (*self.hf.encode(text, add_special_tokens=False), self.eos_id)
+        return (*self._encode([text])[0], self.eos_id)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of a response, special tokens left out."""
@@ -64,12 +61,27 @@ class ChatTokenizer:
 
     def encode_pool(self, pool: Pool) -> Pool:
         """The pool with prompts and traces encoded."""
-        train, validation, test = (tuple(map(self._encode, s)) for s in (pool.train, pool.validation, pool.test))
+        train, validation, test = (self._encode_all(split) for split in (pool.train, pool.validation, pool.test))
         return dataclasses.replace(pool, train=train, validation=validation, test=test)
 
-    def _encode(self, prompt: Prompt) -> Prompt:
-        trace = () if prompt.trace is None else self.encode_response(prompt.trace)
-        return dataclasses.replace(prompt, token_ids=self.encode_prompt(prompt), trace_ids=trace)
+    def _encode_all(self, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+        """Many at once: a call of the tokenizer costs more than a short text."""
+        traced = [p.trace for p in prompts if p.trace is not None]
+        traces = iter(self._encode(traced))
+        return tuple(
+            dataclasses.replace(p, token_ids=ids, trace_ids=() if p.trace is None else (*next(traces), self.eos_id))
+            for p, ids in zip(prompts, self._encode_prompts(prompts), strict=True)
+        )
+
+    def _encode_prompts(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+        chats = [[{"role": "user", "content": prompt_text(prompt)}] for prompt in prompts]
+        return self._encode([self.hf.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+                             for chat in chats])  # fmt: skip
+
+    def _encode(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        if not texts:
+            return []
+        return [tuple(ids) for ids in self.hf(list(texts), add_special_tokens=False)["input_ids"]]
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files beside a model's."""

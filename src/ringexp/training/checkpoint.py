@@ -29,6 +29,8 @@ STATE = "trainer.pt"
 WEIGHTS = "model.safetensors"
 CHECKSUMS = "checksums.json"
 INTERRUPTED = "interrupted"
+LITTLE = 1 << 20
+"""Bytes left on a disk below which it counts as full."""
 
 
 def save_model(folder: Path, model: BailingMoeForCausalLM, tokenizer: ChatTokenizer) -> None:
@@ -86,6 +88,7 @@ def _room(folder: Path, temporary: Path) -> Iterator[None]:
     except (OSError, RuntimeError, SafetensorError) as error:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
         full = full or "os error 28" in str(error)
+        full = full or shutil.disk_usage(folder).free < LITTLE  # torch.save tells of a wrong position only
         shutil.rmtree(temporary, ignore_errors=True)
         if not full:
             raise
