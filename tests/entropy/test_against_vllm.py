@@ -173,15 +173,20 @@ def seed_of(part: str) -> int:
     return seeds.derive(PROBE.seed, part, 3)
 
 
-def test_samples_of_other_weights_are_refused(
-    evaluator: Evaluator, model: BailingMoeForCausalLM, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class NeverSynced(Evaluator):
+    """Whose engine keeps the weights it has."""
+
+    def sync(self, model: BailingMoeForCausalLM, version: int) -> None:
+        return
+
+
+def test_samples_of_other_weights_are_refused(evaluator: Evaluator, model: BailingMoeForCausalLM) -> None:
     """An engine that kept the weights of an earlier checkpoint would decide the selection by its samples."""
     evaluator.sync(model, 3)
     changed = tiny_model_like(model)
-    monkeypatch.setattr(VLLMEngine, "sync", lambda self, weights, version: None)
+    stale = NeverSynced(evaluator.engine, evaluator.verifier)
     with pytest.raises(EngineMismatchError, match="policy version 4"):
-        measure_checkpoint(changed, 4, PROBE, evaluator, RolloutConfig())
+        measure_checkpoint(changed, 4, PROBE, stale, RolloutConfig())
 
 
 def tiny_model_like(model: BailingMoeForCausalLM) -> BailingMoeForCausalLM:
