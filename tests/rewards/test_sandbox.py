@@ -25,7 +25,7 @@ from ringexp.code_tests import CodeTests
 from ringexp.errors import RingexpError
 from ringexp.records import Outcome, Verdict
 from ringexp.rewards.sandbox import Job, Limits, Sandbox, require, seccomp
-from ringexp.rewards.sandbox.codec import NotPlain, decode, encode
+from ringexp.rewards.sandbox.codec import NotPlain, decode, dumps, encode, loads
 from ringexp.rewards.sandbox.root import command
 
 CORRECT, WRONG, _, TIMEOUT, ERROR = Outcome
@@ -388,9 +388,25 @@ plain = st.recursive(
 
 @given(plain)
 def test_the_codec_gives_back_what_it_took(value: Any) -> None:
-    back = decode(json.loads(json.dumps(encode(value), allow_nan=False)))
+    text = dumps(encode(value))
+    assert text == json.dumps(encode(value), allow_nan=False)
+    back = decode(loads(text.encode()))
     assert back == value
     assert repr(type(back)) == repr(type(value))
+
+
+@pytest.mark.parametrize("text", [
+    b"", b" ", b"{", b"[1,]", b"nul", b"{1: 2}", b'"a', b'"\x01"', b"1 2", b"[1]]", b"\xff", b'"\\x"', b"01", b"'a'",
+])  # fmt: skip
+def test_what_is_no_json_is_refused_as_by_json(text: bytes) -> None:
+    for read in (json.loads, loads):
+        with pytest.raises(ValueError):
+            read(text)
+
+
+def test_json_nested_beyond_the_stack_is_a_recursion_error() -> None:
+    with pytest.raises(RecursionError):
+        loads(b"[" * 100_000 + b"]" * 100_000)
 
 
 def test_the_codec_takes_plain_data_only() -> None:

@@ -1,22 +1,23 @@
 """The callback that saves SFT checkpoints, measures each, and makes it known to MLflow as a LoggedModel."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Trainer
 
 from ringexp import seeds
 from ringexp.config.schema import ProbeConfig, RolloutConfig
-from ringexp.entropy.measure import measure
-from ringexp.evaluation.agreement import agreement_on
-from ringexp.evaluation.run import Evaluator
+from ringexp.entropy.measure import measure, pooled, standard_error
+from ringexp.evaluation.agreement import agreement_of
+from ringexp.evaluation.run import Evaluator, requests
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
+from ringexp.models.logprob import TokenValues, score_documents
 from ringexp.models.packing import rollout_document, trace_document
 from ringexp.models.tokenizer import ChatTokenizer
-from ringexp.records import Prompt, Rollout, Sampling
+from ringexp.records import Prompt, Sampling
 from ringexp.rollout.engine import require_match
 from ringexp.selection.catalog import Catalog
 from ringexp.sft.module import SFTModule
@@ -24,9 +25,6 @@ from ringexp.tracking.loggers import log_headlines
 from ringexp.tracking.run import Record
 from ringexp.training.callbacks import Saver
 from ringexp.training.checkpoint import prune, step_of
-
-CHECKED = 64
-"""Samples of each checkpoint on which engine and trainer are compared, spread over all domains."""
 
 
 @dataclass(frozen=True)
@@ -93,29 +91,48 @@ class CheckpointProbe(Saver):
         module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)
         module.log("pass@1", metrics["eval/mean/pass_at_1"], prog_bar=True, logger=False)
 
-    def check(self, model: BailingMoeForCausalLM, own: Sequence[Rollout], step: int) -> None:
-        """The samples that decide the selection came from these weights. Raises EngineMismatchError."""
-        checked = own[:: -(-len(own) // CHECKED)]
-        found = agreement_on(model, checked, self.probe.sampling.temperature, self.rollout.near_tie)
-        require_match(found["mismatch/p999_logprob"], found["mismatch/max_logprob"], self.rollout.tolerance, step)
-
     def measure(self, model: BailingMoeForCausalLM, step: int) -> dict[str, float]:
         """All quantities of the checkpoint at `step`, by metric name."""
-        traces = [trace_document(p) for p in self.probe.validation if p.trace_ids]
-        forced = measure(model, traces)
-        self.evaluator.sync(model, step)
-        own = self.evaluator.draw(self.probe.prompts, self.probe.samples, self.probe.sampling,
-                                  seeds.derive(self.probe.seed, "probe-rollouts", step))
-        self.check(model, own, step)
+        return measure_checkpoint(model, step, self.probe, self.evaluator, self.rollout)
+
+
+def measure_checkpoint(
+    model: BailingMoeForCausalLM, step: int, probe: ProbeSet, evaluator: Evaluator, rollout: RolloutConfig
+) -> dict[str, float]:
+    """All quantities of a checkpoint, by metric name; on its own samples at the sampling temperature, on traces at 1.
+
+    All responses are drawn together, and the model measures while the last of them are still being judged.
+
+    Raises:
+        EngineMismatchError: the samples that decide the selection did not come from these weights.
+    """
+    own, held_out = (requests(prompts, probe.samples, seeds.derive(probe.seed, part, step)) for prompts, part in (
+        (probe.prompts, "probe-rollouts"), (probe.validation, "probe-validation")))  # fmt: skip
+    evaluator.sync(model, step)
+    with evaluator.drawing(held_out, own, probe.sampling, probe.samples) as underway:
+        documents = [rollout_document(drawn) for drawn in underway.others]
+        values = score_documents(model, documents, probe.sampling.temperature)
+        found = agreement_of(values, underway.others, rollout.near_tie)
+        require_match(found["mismatch/p999_logprob"], found["mismatch/max_logprob"], rollout.tolerance, step)
+        forced = measure(model, [trace_document(p) for p in probe.validation if p.trace_ids])
         metrics = {"val/loss": forced.cross_entropy, "entropy/teacher_forced": forced.entropy}
-        by_domain: dict[str, list[Any]] = {}
-        for rollout in own:
-            by_domain.setdefault(rollout.request.prompt.domain, []).append(rollout_document(rollout))
-        temperature = self.probe.sampling.temperature
-        metrics["entropy/rollout"] = measure(
-            model, [d for documents in by_domain.values() for d in documents], temperature=temperature).entropy
-        for domain, documents in by_domain.items():
-            metrics[f"entropy/rollout/{domain}"] = measure(model, documents, temperature=temperature).entropy
-        result = self.evaluator.evaluate(self.probe.validation, self.probe.samples, self.probe.sampling,
-                                         seeds.derive(self.probe.seed, "probe-validation", step), k=(1,))
-        return metrics | result.metrics
+        metrics |= rollout_entropy(values, [drawn.request.prompt for drawn in underway.others])
+        return metrics | underway.evaluation(k=(1,)).metrics
+
+
+def rollout_entropy(values: Sequence[TokenValues], prompts: Sequence[Prompt]) -> dict[str, float]:
+    """`entropy/rollout…` and its standard error of responses to `prompts`, over all and of each domain.
+
+    An error that cannot be estimated, from one prompt of a domain, is left out.
+    """
+    domains = [prompt.domain for prompt in prompts]
+    places = {"": list(range(len(prompts)))}
+    places |= {f"/{domain}": [i for i, d in enumerate(domains) if d == domain] for domain in dict.fromkeys(domains)}
+    metrics: dict[str, float] = {}
+    for name, at in places.items():
+        chosen = [values[i] for i in at]
+        metrics[f"entropy/rollout{name}"] = pooled(chosen).entropy
+        error = standard_error(chosen, [prompts[i].id for i in at], [domains[i] for i in at])
+        if not math.isnan(error):
+            metrics[f"entropy/rollout_error{name}"] = error
+    return metrics

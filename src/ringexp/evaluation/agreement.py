@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
-from ringexp.models.logprob import Scored, score_responses
-from ringexp.models.packing import micro_batches, pack, rollout_document
+from ringexp.models.logprob import Scored, TokenValues, score_documents
+from ringexp.models.packing import rollout_document
 from ringexp.records import Rollout
 from ringexp.rollout.engine import mismatch
-
-MICRO_BATCH_TOKENS = 8192
 
 
 class Agreement:
@@ -22,8 +20,8 @@ class Agreement:
         self._engine: list[Tensor] = []
         self._undecided: list[Tensor] = []
 
-    def add(self, scored: Scored, behaviour: Tensor, near_tie: float) -> None:
-        """Add one micro-batch's log-probabilities under both."""
+    def add(self, scored: Scored | TokenValues, behaviour: Tensor, near_tie: float) -> None:
+        """Add the log-probabilities of a micro-batch, or of one response, under both."""
         self._trainer.append(scored.logprob.detach().cpu())
         self._engine.append(behaviour.cpu())
         self._undecided.append((scored.margin < near_tie).cpu())
@@ -47,16 +45,17 @@ class Agreement:
         }
 
 
-@torch.no_grad()
 def agreement_on(
     model: BailingMoeForCausalLM, rollouts: Sequence[Rollout], temperature: float, near_tie: float
 ) -> dict[str, float]:
     """`mismatch/…` metrics of the model against the engine that drew the rollouts."""
+    values = score_documents(model, [rollout_document(rollout) for rollout in rollouts], temperature)
+    return agreement_of(values, rollouts, near_tie)
+
+
+def agreement_of(values: Sequence[TokenValues], rollouts: Sequence[Rollout], near_tie: float) -> dict[str, float]:
+    """The same from the model's values of the rollouts' tokens, where they are known already."""
     agreement = Agreement()
-    documents = [rollout_document(rollout) for rollout in rollouts]
-    device = next(model.parameters()).device
-    for split in micro_batches([d.length for d in documents], MICRO_BATCH_TOKENS):
-        scored = score_responses(model, pack([documents[i] for i in split], device), temperature)
-        engine = torch.tensor([x for i in split for x in rollouts[i].logprobs])
-        agreement.add(scored, engine, near_tie)
+    for own, rollout in zip(values, rollouts, strict=True):
+        agreement.add(own, torch.tensor(rollout.logprobs), near_tie)
     return agreement.metrics()

@@ -1,11 +1,12 @@
 """Draws responses to held-out prompts, has them judged, and makes metrics and sample tables of it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ringexp import seeds
-from ringexp.evaluation.judging import Collected, collect
+from ringexp.evaluation.judging import Collected, Judging, collect, grouped
 from ringexp.evaluation.pass_at_k import mean_pass_at_k, standard_error
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, released_weights
 from ringexp.records import Group, Outcome, Prompt, Request, Rollout, Sampling
@@ -22,6 +23,21 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Underway:
+    """Responses that were drawn together: `others`, not to be judged, and those that still may be."""
+
+    others: tuple[Rollout, ...]
+    _judged: tuple[Rollout, ...]
+    _judging: Judging
+    _samples: int
+
+    def evaluation(self, k: Sequence[int]) -> Evaluation:
+        """Wait for the last verdict; to be called once. Raises what the verifier has raised."""
+        groups = tuple(grouped(self._judged, self._judging.verdicts(), self._samples))
+        return Evaluation(evaluation_metrics(groups, k), groups)
+
+
+@dataclass(frozen=True)
 class Evaluator:
     """An engine and the verifiers."""
 
@@ -32,9 +48,23 @@ class Evaluator:
         """Give the engine the model's weights."""
         self.engine.sync(released_weights(model), version)
 
-    def draw(self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int) -> list[Rollout]:
-        """`samples` responses to each prompt, in order; each draw is seeded by its prompt and sample alone."""
-        return self.engine.generate(_requests(prompts, samples, seed), sampling)
+    @contextmanager
+    def drawing(
+        self, judged: Sequence[Request], others: Sequence[Request], sampling: Sampling, samples: int
+    ) -> Iterator[Underway]:
+        """Draw all responses in one batch of the engine; while the body runs, those to `judged` are still being judged.
+
+        `judged` holds `samples` requests in a row to a prompt. A request's seed alone decides its response, so what is
+        drawn with it changes nothing. Raises what `judging.collect` raises.
+        """
+        with Judging(self.verifier) as judging:
+            def finished(index: int, rollout: Rollout) -> None:
+                if index < len(judged):
+                    judging.add(index, rollout)
+
+            rollouts = self.engine.generate([*judged, *others], sampling, finished)
+            own, rest = rollouts[: len(judged)], rollouts[len(judged) :]
+            yield Underway(tuple(rest), tuple(own), judging, samples)
 
     def collect(self, requests: Sequence[Request], sampling: Sampling, samples: int) -> Collected:
         """Draw and judge at once, `samples` requests in a row to a prompt (see `judging.collect`)."""
@@ -44,11 +74,12 @@ class Evaluator:
         self, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int, k: Sequence[int]
     ) -> Evaluation:
         """Draw and judge `samples` responses to each prompt."""
-        groups = self.collect(_requests(prompts, samples, seed), sampling, samples).groups
+        groups = self.collect(requests(prompts, samples, seed), sampling, samples).groups
         return Evaluation(evaluation_metrics(groups, k), groups)
 
 
-def _requests(prompts: Sequence[Prompt], samples: int, seed: int) -> list[Request]:
+def requests(prompts: Sequence[Prompt], samples: int, seed: int) -> list[Request]:
+    """`samples` requests to each prompt, in order; each is seeded by its prompt and sample alone."""
     return [
         Request(prompt, sample, seeds.derive(seed, prompt.id, sample))
         for prompt in prompts

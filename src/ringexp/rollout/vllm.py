@@ -121,9 +121,10 @@ class VLLMEngine:
         places = {name.partition("-")[0]: index for index, name in enumerate(ids)}  # outputs have no random suffix
         engine = self._llm.llm_engine
         try:
-            while engine.has_unfinished_requests():
-                if outputs := [(places[o.request_id], o) for o in engine.step() if o.finished]:
-                    ended(outputs)
+            with torch.compiler.set_stance(stance()):
+                while engine.has_unfinished_requests():
+                    if outputs := [(places[o.request_id], o) for o in engine.step() if o.finished]:
+                        ended(outputs)
         except BaseException:
             engine.abort_request(ids, internal=True)
             raise
@@ -169,6 +170,14 @@ class VLLMEngine:
         del self._llm
         cleanup_dist_env_and_memory()
         gc.collect()
+
+
+def stance() -> str:
+    """What `torch.compile` does while the engine draws: on the CPU nothing.
+
+    The one function that vLLM compiles there counts a token's rank, which is not used; compiling it takes seconds.
+    """
+    return "default" if torch.cuda.is_available() else "force_eager"
 
 
 def _environment(threads: int) -> None:

@@ -8,8 +8,10 @@ import os
 import threading
 import time
 
+import torch
 from safetensors.torch import load_file
 
+from ringexp.rollout.vllm import stance
 from ringexp.rollout.vllm_worker import WeightSync
 
 POLL = 1.0
@@ -30,5 +32,6 @@ def _end_with(parent: int) -> None:
     os._exit(1)  # vLLM itself would wait for requests for ever
 
 
+torch.compiler.set_stance(stance())  # for this whole process, which is the engine's
 if (_parent := multiprocessing.parent_process()) is not None and _parent.pid is not None:
     threading.Thread(target=_end_with, args=(_parent.pid,), daemon=True, name="ringexp-parent-watch").start()

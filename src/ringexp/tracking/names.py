@@ -26,6 +26,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("val/loss", "nats/token", "cross-entropy of validation traces, pooled over response tokens", headline=True),
     Metric("entropy/rollout", "nats/token", "mean token entropy on own samples at the sampling temperature", True),
     Metric("entropy/rollout/<domain>", "nats/token", "the same, responses of one domain"),
+    Metric("entropy/rollout_error", "nats/token", "standard error of a checkpoint's entropy/rollout, over prompts"),
+    Metric("entropy/rollout_error/<domain>", "nats/token", "the same, responses of one domain"),
     Metric("entropy/teacher_forced", "nats/token", "mean token entropy on validation traces", headline=True),
     Metric("reward/mean", "", "mean reward of the step's responses", headline=True),
     Metric("reward/<domain>", "", "mean reward, responses of one domain"),

@@ -3,14 +3,18 @@
 Whatever the code does here, all that leaves is plain data, as answers to calls. Standard library only.
 """
 
+from __future__ import annotations
+
 import os
 import resource
 import sys
-import types
-from typing import Any
 
 from ringexp.rewards.sandbox.codec import NotPlain, decode, encode, frame, receive, send
 from ringexp.rewards.sandbox.seccomp import Unconfined, confine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAME = "candidate"
 _MESSAGE_CHARS = 200
@@ -77,7 +81,7 @@ def _keep_only(*kept: int) -> None:
 
 def _load(source: str, entry_point: str) -> tuple[list[str], Any]:
     """Execute the source as a module of its own: the status to send, and the function."""
-    module = sys.modules[_NAME] = types.ModuleType(_NAME)
+    module = sys.modules[_NAME] = type(sys)(_NAME)
     try:
         code = compile(source, "<candidate>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:

@@ -4,16 +4,20 @@ It forks the candidate's process before it has read the tests and the token, cal
 back only when `check` has returned. Its limits end it as surely as the candidate. Standard library only.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import resource
 import time
-from typing import Any
 
 from ringexp.rewards.sandbox.candidate import limit, seed, serve
-from ringexp.rewards.sandbox.codec import NotPlain, read
+from ringexp.rewards.sandbox.codec import NotPlain, dumps, loads, read
 from ringexp.rewards.sandbox.proxy import Candidate, CandidateError, Stopped
 from ringexp.rewards.sandbox.seccomp import confine, hide
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LOADED_ONCE = ("typing", "math", "collections", "itertools", "functools", "re", "string", "heapq", "bisect")
 
@@ -46,13 +50,13 @@ def main() -> None:
         reply = _judge(candidate, _message())
     except Stopped as stopped:  # a tick in the moment before they end
         reply = stopped.reply
-    os.write(replies, json.dumps(reply).encode() + b"\n")
+    os.write(replies, dumps(reply).encode() + b"\n")
     os._exit(0)  # this process is the first of its name space: the candidate ends with it
 
 
 def _message() -> dict[str, Any]:
     """The next message of the host."""
-    found: dict[str, Any] = json.loads(read(0, int(read(0, 16))))
+    found: dict[str, Any] = loads(read(0, int(read(0, 16))))
     return found
 
 

@@ -3,14 +3,19 @@
 Part of the program inside the sandbox, in the checker's process. Standard library only.
 """
 
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # `signal` itself would load `enum`
 import builtins
 import os
-import signal
 import time
-from types import FrameType
-from typing import Any
 
 from ringexp.rewards.sandbox.codec import BadFrame, Ended, decode, encode, frame, receive, send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
 
 _TICK_SECONDS = 0.02
 _ENDS_LOOPS = (StopIteration, StopAsyncIteration)  # raised in a test's loop, they would end it as if all were well
