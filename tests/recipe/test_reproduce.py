@@ -7,7 +7,7 @@ import pytest
 from pipelines import Store, ringexp
 
 SMALL = ("sft.max_steps=6", "sft.checkpoint_every=3", "trainer.max_steps=2", "trainer.checkpoint_every=1",
-         "algorithm.warmup_steps=0", "evaluation.prompts=4")  # fmt: skip
+         "algorithm.warmup_steps=0", "evaluation.prompts=4", "experiment_name=recorded")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ def run(config: Config) -> int:
         raise ConfigError("run_id: name the run to reproduce, e.g. run_id=<id>")
     store = open_store(config)
     recorded = recorded_run(store, config.run_id)
+    store.experiment_id = recorded.info.experiment_id
     if recorded.info.status != "FINISHED" and config.steps is None:
         raise RecordError(f"run_id={config.run_id}: the run is {recorded.info.status}, so its end cannot be compared; "
                           "give steps=<so many as it has>")  # fmt: skip
