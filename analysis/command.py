@@ -23,6 +23,8 @@ class Question:
     """The experiment's id, alone; as the client wants it."""
     pipelines: tuple[StoredRun, ...]
     groups: tuple[Group, ...]
+    unread: tuple[StoredRun, ...]
+    """Runs grouped by their parameters alone, because their config.yaml is not there."""
     out: Path
 
 
@@ -45,11 +47,12 @@ def ask(arguments: argparse.Namespace) -> Question:
         raise SystemExit(f"--store {arguments.store}: there is no mlflow.db")
     reader = Reader(arguments.uri or f"sqlite:///{database}")
     name, pipelines = _pipelines(reader, arguments.experiment, arguments.parent)
-    groups = read_groups(reader, pipelines)
+    groups, unread = read_groups(reader, pipelines)
     title = name
     if arguments.parent is not None:
         title = f"{name}, {reader.client.get_run(arguments.parent).info.run_name}"
-    return Question(reader, title, name, (reader.experiments()[name],), tuple(pipelines), tuple(groups), arguments.out)
+    return Question(reader, title, name, (reader.experiments()[name],), tuple(pipelines), tuple(groups),
+                    tuple(unread), arguments.out)  # fmt: skip
 
 
 def _pipelines(reader: Reader, experiment: str | None, parent: str | None) -> tuple[str, list[StoredRun]]:
@@ -73,9 +76,19 @@ def left_out(question: Question) -> list[str]:
     return lines + [f"{run.name} ({run.run_id[:8]}): repeats seed {run.seed}" for run in repeats]
 
 
+def doubt(question: Question) -> str:
+    """What may be wrong with the groups, in a sentence; empty where nothing is."""
+    if not question.unread:
+        return ""
+    return (f"{len(question.unread)} runs are grouped by their parameters alone: their config.yaml is not where MLflow "
+            "says.")  # fmt: skip
+
+
 def say_left_out(question: Question) -> None:
-    """Those lines, on standard error."""
+    """Both, on standard error."""
     lines = left_out(question)
+    if question.unread:
+        print(doubt(question), file=sys.stderr)
     if lines:
         print(f"left out, {len(lines)} of {len(question.pipelines)} pipelines:", *lines, sep="\n  ", file=sys.stderr)
 

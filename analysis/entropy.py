@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sft = {run_id: stages["sft"] for run_id, stages in reader.stages(question.experiments, "sft").items()}
     mine = [sft[run.run_id] for group in groups for run in group.runs if run.run_id in sft]
     histories = reader.histories(mine, METRICS.__contains__)
-    rules = [accepted(text) for text in reader.texts([group.runs[0] for group in groups], "config.yaml")]
+    texts = reader.texts([group.runs[0] for group in groups], "config.yaml")
+    rules = [accepted(text) if text is not None else {} for text in texts]
     bands = rules[0] if all(rule == rules[0] for rule in rules) else {}
     title = f"{question.title}: entropies along SFT, {len(mine)} pipelines"
     chosen = selections(reader, question.experiments)

@@ -43,15 +43,19 @@ def without_seed(config: str) -> str:
     return "".join(block for block in blocks if block.split(":", 1)[0] not in dropped)
 
 
-def read_groups(reader: Reader, runs: Sequence[StoredRun]) -> list[Group]:
-    """Groups of the complete ones among the runs; configurations are read only where the parameters are alike."""
+def read_groups(reader: Reader, runs: Sequence[StoredRun]) -> tuple[list[Group], list[StoredRun]]:
+    """Groups of the complete ones among the runs, and the runs whose configuration would decide but is not there.
+
+    Configurations are read where parameters are alike; a run without one is grouped by its parameters.
+    """
     complete = [run for run in runs if run.complete]
     alike = defaultdict(list)
     for run in complete:
         alike[_outside(run)].append(run)
     shared = [run for same in alike.values() if len(same) > 1 for run in same]
-    texts = zip(shared, reader.texts(shared, "config.yaml"), strict=True)
-    return group(complete, {run.run_id: without_seed(text) for run, text in texts})
+    texts = list(zip(shared, reader.texts(shared, "config.yaml"), strict=True))
+    known = {run.run_id: without_seed(text) for run, text in texts if text is not None}
+    return group(complete, known), [run for run, text in texts if text is None]
 
 
 def group(runs: Sequence[StoredRun], configurations: Mapping[str, str]) -> list[Group]:

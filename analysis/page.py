@@ -18,7 +18,9 @@ TALL = 40
 WIDE = 56
 """Longer texts are cut in a table, and shown whole when pointed at."""
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
-CONTROLS = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+CONTROLS = {"displaylogo": False, "responsive": True, "showSendToCloud": False,
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "sendDataToCloud"]}  # fmt: skip
+"""Plotly's own "Share chart" button would send the numbers to Plotly's server."""
 STATES = ("FAILED", "KILLED", "RUNNING", "SCHEDULED", "superseded")
 
 STYLE = """
@@ -93,7 +95,8 @@ class Section:
 def counts(runs: Sequence[StoredRun]) -> dict[str, int]:
     """How many runs, and how many of each status; superseded ones are a status of their own."""
     found = Counter("superseded" if run.superseded else run.status for run in runs)
-    return {"pipelines": len(runs), **{status: found[status] for status in sorted(found)}}
+    noun = "pipeline" if len(runs) == 1 else "pipelines"
+    return {noun: len(runs), **{status: found[status] for status in sorted(found)}}
 
 
 def html(title: str, made: datetime, source: str, counts: dict[str, int], omitted: Sequence[str],

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import page
-from command import Question, ask, left_out, parser
+from command import Question, ask, doubt, left_out, parser
 from groups import Group, differing
 from results import Selection, domains, finals, rises, selections
 from ringexp.figures.report import POINTS, RunCurves, curves_figure, finals_figure
@@ -60,15 +60,15 @@ def build(question: Question, newest: int) -> str:
     return page.html(
         title=question.title, made=datetime.now(UTC), source=without_password(question.reader.uri),
         counts=page.counts(pipelines), omitted=left_out(question),
-        sections=[*_scores(best), *_curves(drawn, best, histories, len(pipelines)),
+        sections=[*_scores(best, doubt(question)), *_curves(drawn, best, histories, len(pipelines)),
                   *_selection(chosen, pipelines), *_runs(pipelines, chosen)],
     )  # fmt: skip
 
 
-def _scores(best: Sequence[Group]) -> list[page.Section]:
+def _scores(best: Sequence[Group], doubt: str) -> list[page.Section]:
     shown = "" if len(best) <= BEST else f"The chart has the best {BEST} of {len(best)} configurations, the table all. "
     note = (f"{shown}Runs of a row differ by seed alone: configuration, code, installed versions and data are alike. "
-            "± is the 95 % t-interval over seeds; one seed has none.")  # fmt: skip
+            f"± is the 95 % t-interval over seeds; one seed has none. {doubt}")  # fmt: skip
     names = [*domains(run for group in best for run in group.runs), "mean"]
     rows: list[list[page.Cell]] = []
     for group in best:
@@ -83,9 +83,10 @@ def _scores(best: Sequence[Group]) -> list[page.Section]:
 def _curves(
     drawn: Sequence[StoredRun], groups: Sequence[Group], histories: Histories, total: int
 ) -> list[page.Section]:
-    which = f"all {total}" if len(drawn) == total else f"the newest {len(drawn)} with metrics, of {total}"
-    note = (f"Headline metrics of {which} pipelines over the steps of the run, SFT then RL; at most {POINTS} points of "
-            "a curve, evenly spaced. Pointing at a line names run and step; a legend entry hides or shows its runs.")
+    newest = f"the newest {len(drawn)} with metrics, of {total} pipelines,"
+    which = "every pipeline" if len(drawn) == total else newest
+    note = (f"Headline metrics of {which} over the steps of the run, SFT then RL; at most {POINTS} points of a line, "
+            "evenly spaced. Pointing at a line names run and step; a legend entry hides its runs.")  # fmt: skip
     chart = curves(drawn, groups, histories)
     return [page.Section("Curves", note, chart)] if chart else []
 

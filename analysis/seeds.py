@@ -45,10 +45,9 @@ def scores(stages: Stages) -> list[dict[str, float]]:
             for test in tests]  # fmt: skip
 
 
-def row(run: StoredRun, stages: Stages, histories: Histories, config: str) -> dict[str, str]:
-    """A pipeline's cells by column; `stages` by name in the order they ran, `config` its config.yaml."""
+def row(run: StoredRun, stages: Stages, histories: Histories, config: str | None) -> dict[str, str]:
+    """A pipeline's cells by column; `stages` by name in the order they ran, `config` its config.yaml (None: gone)."""
     rl = [stage for name, stage in stages.items() if name.startswith("rl-")]
-    algorithm = yaml.load(config, Loader=yaml.CSafeLoader)["algorithm"]
     tokens = [value for stage in rl for _, value in histories[stage.run_id]["budget/tokens"]]
     dropped = [value for stage in rl for _, value in histories[stage.run_id]["budget/dropped"]]
     drawn = [trained / (1 - share) for trained, share in zip(tokens, dropped, strict=True)]
@@ -59,12 +58,14 @@ def row(run: StoredRun, stages: Stages, histories: Histories, config: str) -> di
         cells["checkpoint"] = f"{chosen.step}" + ("" if chosen.entropy is None else f" ({chosen.entropy:.3f})")
     for domain in sorted({name for test in tests for name in test}, key=lambda name: (name == "mean", name)):
         cells[domain] = " → ".join(f"{test[domain]:.3f}" for test in tests if domain in test)
-    if rl:
+    if rl and config is not None:
+        algorithm = yaml.load(config, Loader=yaml.CSafeLoader)["algorithm"]
         filled = sum(int(value) == algorithm["token_budget"] for value in tokens)
-        per_step = algorithm["prompts_per_step"]
         cells["filled"] = f"{filled}/{len(tokens)}"
-        cells["dropped"] = f"{1 - sum(tokens) / sum(drawn):.3f} (max {max(dropped):.3f})"
+        per_step = algorithm["prompts_per_step"]
         cells["mixture"] = f"{max(deviation(stage, histories, per_step) for stage in rl):.2f} σ"
+    if rl:
+        cells["dropped"] = f"{1 - sum(tokens) / sum(drawn):.3f} (max {max(dropped):.3f})"
     cells["seconds"] = f"{sum(float(stage.tags.get(TAG + 'seconds', 0)) for stage in stages.values()):.0f}"
     return cells
 

@@ -161,15 +161,18 @@ class Reader:
         half = len(ids) // 2
         return self._remote_batch((key, ids[:half])) | self._remote_batch((key, ids[half:]))
 
-    def texts(self, runs: Sequence[StoredRun], file: str) -> list[str]:
-        """A text artifact of each run. Raises MLflow's error, or FileNotFoundError, where a run has none."""
+    def texts(self, runs: Sequence[StoredRun], file: str) -> list[str | None]:
+        """A text artifact of each run; None where it is not there, as after a store was moved without its artifacts."""
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(lambda run: self._text(run, file), runs))
 
-    def _text(self, run: StoredRun, file: str) -> str:
+    def _text(self, run: StoredRun, file: str) -> str | None:
         parts = urlsplit(run.artifact_uri)
         if parts.scheme in ("", "file"):
-            return (Path(unquote(parts.path)) / file).read_text()
+            path = Path(unquote(parts.path)) / file
+            return path.read_text() if path.is_file() else None
+        if file not in [artifact.path for artifact in self.client.list_artifacts(run.run_id)]:
+            return None
         location: Any = mlflow.artifacts.download_artifacts(
             artifact_uri=f"{run.artifact_uri}/{file}", tracking_uri=self.uri)
         return Path(location).read_text()

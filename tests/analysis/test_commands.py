@@ -1,5 +1,7 @@
 """Every command over a real store: the numbers it draws and prints, and who is left out."""
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +122,18 @@ def test_wrong_input_is_one_line(recorded: Recorded, tmp_path: Path) -> None:
         asked(recorded, "--experiment", "nowhere")
     with pytest.raises(SystemExit, match="has no pipelines"):
         asked(recorded, "--parent", "0" * 32)
+
+
+def test_without_artifacts_parameters_decide_and_it_is_said(
+    recorded: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(recorded.folder / "mlflow.db", tmp_path)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("UPDATE runs SET artifact_uri = ?", ((tmp_path / "gone").as_uri(),))
+    seeds.main(["--store", str(tmp_path), "--out", str(tmp_path / "f.png")])
+    printed = capsys.readouterr()
+    assert "5 runs are grouped by their parameters alone" in printed.err
+    assert "0.500 ± 0.248" in printed.out
 
 
 def test_help_as_a_command() -> None:

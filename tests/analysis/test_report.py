@@ -62,6 +62,13 @@ def test_nothing_is_loaded_from_elsewhere(html: str) -> None:
     assert "@import" not in style
 
 
+def test_no_button_sends_the_numbers_away(html: str) -> None:
+    body = html[html.index("<body>") :]
+    assert body.count("Plotly.newPlot") == 2
+    assert body.count('"sendDataToCloud"') == body.count('"showSendToCloud": false') == 2
+    assert body.count("https://") == body.count("http://") == 0
+
+
 def test_every_run_is_in_the_table(html: str, recorded: Recorded) -> None:
     *_, runs = Reading(html).tables
     header, *rows = runs

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from recorded import SFT, Recorded
 
-from store import Reader, without_password
+from store import Reader, StoredRun, without_password
 
 
 @pytest.mark.parametrize(("uri", "shown"), [
@@ -78,14 +78,15 @@ def test_the_first_of_a_stage_is_the_pipelines_own(recorded: Recorded) -> None:
     assert set(reader.stages(experiment(reader), "rl-%")[pipeline]) == {"rl-math", "rl-code"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(recorded: Recorded) -> Iterator[str]:
     """`mlflow server` over the same database, on this machine's loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{free.getsockname()[1]}"
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", recorded.uri, "--workers", "1",
-               "--host", "127.0.0.1", "--port", uri.rpartition(":")[2]]  # fmt: skip
+               "--artifacts-destination", f"{recorded.folder}/served", "--host", "127.0.0.1",
+               "--port", uri.rpartition(":")[2]]  # fmt: skip
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
@@ -116,3 +117,11 @@ def test_a_server_gives_the_same(recorded: Recorded, server: str, monkeypatch: p
     wanted = {"reward/mean", "entropy/rollout", "final/rl/mean/pass_at_1"}
     cut = remote.histories(runs, wanted.__contains__)
     assert cut == {run: {k: v for k, v in own.items() if k in wanted} for run, own in expected.items()}
+
+
+def test_texts_that_a_server_hands_out(server: str) -> None:
+    reader = Reader(server)
+    served = reader.client.create_experiment("served", artifact_location="mlflow-artifacts:/")
+    run, other = (reader.client.create_run(served, tags={"ringexp.kind": "pipeline"}) for _ in range(2))
+    reader.client.log_text(run.info.run_id, "seed: 1\n", "config.yaml")
+    assert reader.texts([StoredRun.of(run), StoredRun.of(other)], "config.yaml") == ["seed: 1\n", None]
