@@ -1,6 +1,6 @@
 """Draw a pipeline from MLflow: SFT's entropies and the chosen checkpoint, RL stage by stage, test pass@1 by domain.
 
-    python analysis/pipeline.py [--store runs] [--run-id ID] [--out pipeline.png]
+    python analysis/pipeline.py [--store runs | --uri http://…] [--run-id ID] [--out pipeline.png]
 
 Without a run id, the newest finished pipeline of the store.
 """
@@ -36,10 +36,11 @@ def scores(run: Run) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, default=Path("runs"))
+    parser.add_argument("--uri", help="MLflow tracking URI instead of a local store")
     parser.add_argument("--run-id")
     parser.add_argument("--out", type=Path, default=Path("pipeline.png"))
     arguments = parser.parse_args()
-    client = MlflowClient(f"sqlite:///{arguments.store}/mlflow.db")
+    client = MlflowClient(arguments.uri or f"sqlite:///{arguments.store}/mlflow.db")
     pipeline = client.get_run(arguments.run_id) if arguments.run_id else newest(client)
     runs = client.search_runs([pipeline.info.experiment_id], f"tags.`mlflow.parentRunId` = '{pipeline.info.run_id}'",
                               order_by=["attributes.start_time DESC"])

@@ -1,95 +1,123 @@
-"""Compare the finished pipelines of a store, a row each: checkpoint, pass@1 of every domain, budget, mixture, seconds.
+"""Runs that differ by seed alone: a row each, their means with 95 % t-intervals, and the curves with bands.
 
-    python analysis/seeds.py [--store runs]
+    python analysis/seeds.py [--store runs] [--experiment NAME] [--out seeds.png]
 
-`filled` counts RL steps that trained exactly the token budget; `dropped` is the share of response tokens not trained;
-`mixture` the largest distance of a stage's prompts of a domain from their target, in standard deviations of free draws.
+In the table of runs, pass@1 goes from the SFT checkpoint through the RL stages. `filled` counts RL steps that trained
+exactly the token budget; `dropped` is the share of response tokens not trained; `mixture` the largest distance of a
+stage's prompts of a domain from their target, in standard deviations of free draws.
 """
 
-import argparse
-import json
 import math
-import os
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from mlflow import MlflowClient
-from mlflow.entities import Run
+import yaml
+from matplotlib.figure import Figure
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from command import ask, complete, parser, say_left_out
+from groups import Group
+from results import Selection, Stages, domains, finals, rises
+from ringexp.figures.seeds import PANELS, SeedRuns, seeds_figure
+from store import TAG, Histories, StoredRun
 
-def history(client: MlflowClient, run: Run, key: str) -> list[float]:
-    return [p.value for p in sorted(client.get_metric_history(run.info.run_id, key), key=lambda p: p.step)]
+HEADLINES = {name for name, _, _ in PANELS}
+BUDGET = ("budget/tokens", "budget/dropped")
 
 
-def deviation(client: MlflowClient, run: Run, per_step: int) -> float:
+def deviation(stage: StoredRun, histories: Histories, per_step: int) -> float:
     """Largest |realised − target| / σ over the domains of a stage, σ that of independent draws."""
     found = [0.0]
-    for key in run.data.metrics:
-        if key.startswith("mixture/target/"):
-            weight = run.data.metrics[key]
-            shares = history(client, run, key.replace("target", "realised"))
+    for key, weight in stage.metrics.items():
+        if key.startswith("mixture/target/") and 0 < weight < 1:
+            shares = [value for _, value in histories[stage.run_id][key.replace("target", "realised")]]
             draws = per_step * len(shares)
-            if 0 < weight < 1:
-                sigma = math.sqrt(draws * weight * (1 - weight))
-                found.append(abs(per_step * sum(shares) - draws * weight) / sigma)
+            sigma = math.sqrt(draws * weight * (1 - weight))
+            found.append(abs(per_step * sum(shares) - draws * weight) / sigma)
     return max(found)
 
 
-def own_stages(client: MlflowClient, experiment: str, pipeline: str) -> dict[str, Run]:
-    """The pipeline's stages by name: of each the first that finished (later ones are another rule's)."""
-    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{pipeline}'",
-                              order_by=["attributes.start_time DESC"])  # fmt: skip
-    return {run.data.tags["ringexp.stage"]: run for run in runs if run.info.status == "FINISHED"}
+def scores(stages: Stages) -> list[dict[str, float]]:
+    """Test pass@1 by domain of the SFT checkpoint, then after each RL stage."""
+    tests = [run for name, run in stages.items() if name.startswith("evaluate-")]
+    return [{key.split("/")[1]: value for key, value in test.metrics.items() if key.endswith("/pass_at_1")}
+            for test in tests]  # fmt: skip
 
 
-def row(client: MlflowClient, pipeline: Run) -> dict[str, Any]:
-    experiment, run_id = pipeline.info.experiment_id, pipeline.info.run_id
-    stages = own_stages(client, experiment, run_id)
-    path = client.download_artifacts(run_id, "summary.json")
-    summary = json.loads(Path(path).read_text())
-    config = client.download_artifacts(run_id, "config.yaml")
-    per_step = next(int(line.split(":")[1]) for line in Path(config).read_text().splitlines()
-                    if "prompts_per_step" in line)  # fmt: skip
-    rl = [run for name, run in stages.items() if name.startswith("rl-")]
-    budget = pipeline.data.params["token_budget"]
-    tokens = [value for run in rl for value in history(client, run, "budget/tokens")]
-    dropped = [value for run in rl for value in history(client, run, "budget/dropped")]
+def row(run: StoredRun, stages: Stages, histories: Histories, config: str | None) -> dict[str, str]:
+    """A pipeline's cells by column; `stages` by name in the order they ran, `config` its config.yaml (None: gone)."""
+    rl = [stage for name, stage in stages.items() if name.startswith("rl-")]
+    tokens = [value for stage in rl for _, value in histories[stage.run_id]["budget/tokens"]]
+    dropped = [value for stage in rl for _, value in histories[stage.run_id]["budget/dropped"]]
     drawn = [trained / (1 - share) for trained, share in zip(tokens, dropped, strict=True)]
-    scores = [evaluation["pass_at_1"] for evaluation in summary["evaluations"]]
-    return {
-        "seed": summary["seed"],
-        "schedule": pipeline.data.params["schedule"],
-        "checkpoint": f"{summary['selected']['step']} ({stages['select'].data.metrics['select/entropy/rollout']:.3f})",
-        **{domain: " → ".join(f"{score[domain]:.3f}" for score in scores) for domain in scores[0]},
-        "rise": f"{scores[-1]['mean'] - scores[0]['mean']:+.3f}",
-        "filled": f"{sum(str(int(value)) == budget for value in tokens)}/{len(tokens)}",
-        "dropped": f"{1 - sum(tokens) / sum(drawn):.3f} (max {max(dropped):.3f})",
-        "mixture": f"{max(deviation(client, run, per_step) for run in rl):.2f} σ",
-        "seconds": f"{sum(summary['seconds'].values()):.0f}",
-    }
+    tests = scores(stages)
+    chosen = Selection.of(stages["select"]) if "select" in stages else None
+    cells = {"seed": run.seed, "schedule": run.params.get("schedule", "")}
+    if chosen is not None:
+        cells["checkpoint"] = f"{chosen.step}" + ("" if chosen.entropy is None else f" ({chosen.entropy:.3f})")
+    for domain in sorted({name for test in tests for name in test}, key=lambda name: (name == "mean", name)):
+        cells[domain] = " → ".join(f"{test[domain]:.3f}" for test in tests if domain in test)
+    if rl and config is not None:
+        algorithm = yaml.load(config, Loader=yaml.CSafeLoader)["algorithm"]
+        filled = sum(int(value) == algorithm["token_budget"] for value in tokens)
+        cells["filled"] = f"{filled}/{len(tokens)}"
+        per_step = algorithm["prompts_per_step"]
+        cells["mixture"] = f"{max(deviation(stage, histories, per_step) for stage in rl):.2f} σ"
+    if rl:
+        cells["dropped"] = f"{1 - sum(tokens) / sum(drawn):.3f} (max {max(dropped):.3f})"
+    cells["seconds"] = f"{sum(float(stage.tags.get(TAG + 'seconds', 0)) for stage in stages.values()):.0f}"
+    return cells
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, default=Path("runs"))
-    store = parser.parse_args().store
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    client = MlflowClient(f"sqlite:///{store}/mlflow.db")
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    runs = client.search_runs(experiments, "tags.`ringexp.kind` = 'pipeline' AND attributes.status = 'FINISHED'",
-                              order_by=["attributes.start_time ASC"])
-    if not runs:
-        raise SystemExit("no finished pipeline in this store")
-    rows = [row(client, run) for run in runs]
-    table = Table(box=box.SIMPLE)
-    for name in rows[0]:
-        table.add_column(name, no_wrap=True)
-    for found in rows:
-        table.add_row(*(str(found.get(name, "")) for name in rows[0]))
-    Console(width=220).print(table)
+def table_of_runs(rows: Sequence[Mapping[str, str]]) -> Table:
+    columns = list(dict.fromkeys(name for one in rows for name in one))
+    found = Table(*columns, box=box.SIMPLE, title="pipelines", title_justify="left")
+    for column in found.columns:
+        column.no_wrap = True
+    for one in rows:
+        found.add_row(*(one.get(name, "") for name in columns))
+    return found
+
+
+def table_of_means(groups: Sequence[Group]) -> Table:
+    """Test pass@1 over seeds, before and after RL, and how far RL lifts the mean."""
+    names = [*domains(run for group in groups for run in group.runs), "mean"]
+    found = Table("configuration", "seeds", "checkpoint", *names, "rise", box=box.SIMPLE, title_justify="left",
+                  title="mean over seeds ± half the 95 % t-interval")  # fmt: skip
+    for group in groups:
+        for checkpoint, rise in (("sft", None), ("rl", rises(group.runs))):
+            means = finals(group.runs, checkpoint)
+            cells = [str(means.get(name, "")) for name in names]
+            if means:
+                found.add_row(group.label, str(len(group.runs)), checkpoint, *cells, "" if rise is None else str(rise))
+    return found
+
+
+def figure(groups: Sequence[Group], histories: Histories, title: str) -> Figure:
+    """`histories` by the pipeline's run id."""
+    return seeds_figure([
+        SeedRuns(group.label, [histories.get(run.run_id, {}) for run in group.runs],
+                 finals(group.runs, "sft"), finals(group.runs, "rl"))
+        for group in groups
+    ], title)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    question = ask(parser(__doc__, "seeds.png").parse_args(arguments))
+    groups, reader = complete(question), question.reader
+    stages = reader.stages(question.experiments, "%")
+    runs = [run for group in groups for run in sorted(group.runs, key=lambda run: run.started)]
+    rl = [stage for run in runs for name, stage in stages.get(run.run_id, {}).items() if name.startswith("rl-")]
+    histories = reader.histories(rl, lambda key: key in BUDGET or key.startswith("mixture/realised/"))
+    configs = reader.texts(runs, "config.yaml")
+    rows = [row(run, stages.get(run.run_id, {}), histories, text) for run, text in zip(runs, configs, strict=True)]
+    title = f"{question.title}: mean over seeds and 95 % t-interval"
+    figure(groups, reader.histories(runs, HEADLINES.__contains__), title).savefig(question.out, dpi=130)
+    console = Console(width=240)
+    console.print(table_of_runs(rows), table_of_means(groups))
+    say_left_out(question)
+    print(question.out)
 
 
 if __name__ == "__main__":

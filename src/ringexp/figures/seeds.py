@@ -1,0 +1,51 @@
+"""Runs that differ by seed alone: headline curves with their bands, and test pass@1 with intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ringexp.figures.drawing import colour, draw_band, draw_points, frame, legend_below, short
+from ringexp.figures.intervals import Curve, Interval
+
+PANELS = (
+    ("entropy/rollout", "rollout entropy, nats per token", "log"),
+    ("eval/mean/pass_at_1", "validation pass@1 (SFT)", "linear"),
+    ("reward/mean", "mean reward (RL)", "linear"),
+    ("length/mean", "mean response length, tokens (RL)", "linear"),
+)
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """One group: the headline curves of every seed, and pass@1 over seeds by domain, before and after RL."""
+
+    label: str
+    curves: Sequence[Mapping[str, Curve]]
+    before: Mapping[str, Interval]
+    after: Mapping[str, Interval]
+
+
+def seeds_figure(groups: Sequence[SeedRuns], title: str) -> Figure:
+    """Curves over the steps of the run, mean and 95 % t-interval; pass@1 by domain, SFT hollow, after RL filled."""
+    figure = Figure(figsize=(13, 6.6), layout="constrained")
+    axes: dict[str, Axes] = figure.subplot_mosaic([["0", "1", "tests"], ["2", "3", "tests"]], width_ratios=[4, 4, 3])
+    names = sorted({name for group in groups for name in group.after or group.before}, key=lambda n: (n == "mean", n))
+    for number, group in enumerate(groups):
+        for panel, (metric, label, scale) in enumerate(PANELS):
+            curves = [own[metric] for own in group.curves if metric in own]
+            draw_band(axes[str(panel)], curves, colour(number), f"{short(group.label)} (n = {len(group.curves)})")
+            axes[str(panel)].set(title=label, yscale=scale)
+        at = 0.6 * ((number + 0.5) / len(groups) - 0.5)
+        side = 0.12 / len(groups)
+        for scores, face, shift in ((group.before, "white", -side), (group.after, colour(number), side)):
+            draw_points(axes["tests"], at + shift, scores, names, color=colour(number), marker="o", markersize=5,
+                        markerfacecolor=face)  # fmt: skip
+    for place in "23":
+        axes[place].set_xlabel("step of the run")
+    axes["tests"].set(title="test pass@1, SFT hollow", xlim=(-0.5, len(names) - 0.5), ylim=(0, 1),
+                      xticks=range(len(names)), xticklabels=names)  # fmt: skip
+    frame(figure, axes.values(), title)
+    legend_below(figure, axes["0"])
+    return figure
