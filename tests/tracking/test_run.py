@@ -1,5 +1,6 @@
 """The MLflow record against a real store: steps once, true status, runs found again."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ringexp.errors import RecordError
 from ringexp.selection.catalog import Catalog
 from ringexp.selection.rules import entropy_band
 from ringexp.tracking.loggers import RecordLogger
+from ringexp.tracking.meters import Meters
 from ringexp.tracking.run import Store
 
 
@@ -141,3 +143,21 @@ def test_retiring_never_deletes_what_is_selected_and_is_not_an_error_afterwards(
     assert [c.step for c in catalog.candidates()] == left
     assert sorted([c.step for c in gone] + left) == [10, 20, 30, 40]
     assert [step for step, path in paths.items() if path.is_dir()] == left
+
+
+def test_system_metrics_go_on_where_a_resumed_run_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sampled four times a second here; declared names, numbered without a gap or a repetition."""
+    monkeypatch.setattr(Meters.__init__, "__defaults__", (0.25,))
+    monkeypatch.setattr(store, "system_metrics", True)
+    record = store.create("r", {})
+    for _ in range(2):
+        with record.running(system_metrics=True):
+            time.sleep(1.2)
+        record = store.resume(store.client.get_run(record.run_id))
+    record.finish("FINISHED")
+    run = store.client.get_run(record.run_id)
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= run.data.metrics.keys()
+    for key in run.data.metrics:
+        steps = [step for step, _ in history(store, record.run_id, key)]
+        assert steps == list(range(len(steps))), key
+        assert len(steps) >= 4

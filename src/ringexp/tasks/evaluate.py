@@ -73,7 +73,7 @@ def recorded(workspace: Workspace, name: str, weights: Path) -> Mapping[str, flo
 
 
 def _key(workspace: Workspace, weights: Path) -> str:
-    return workspace.key("evaluate", str(weights))
+    return workspace.key("evaluate", workspace.place(weights))
 
 
 def _measure(workspace: Workspace, stage: Stage, weights: Path, step: int) -> Mapping[str, float]:

@@ -43,7 +43,7 @@ def stage_name(stage: schedule.Stage) -> str:
 
 def stage_key(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> str:
     """Hash of what decides an RL stage: the RL configuration and the checkpoint it all starts from."""
-    return workspace.key("rl", str(chosen.path), stage.name)
+    return workspace.key("rl", workspace.place(chosen.path), stage.name)
 
 
 def weights_after(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> Path:

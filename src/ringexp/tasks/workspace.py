@@ -159,6 +159,10 @@ class Workspace:
         plain = {k: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for k, v in tree.items()}
         return provenance.digest([plain, self.data.fingerprint, self._architecture_hash, *parts])
 
+    def place(self, path: Path) -> str:
+        """A path below the store, which may be moved."""
+        return str(path.relative_to(self.root))
+
     def finished(self, name: str, key: str | None = None) -> Run | None:
         """The stage's finished run, the newest, where there is one; of any configuration where no key is given."""
         return next(iter(self.all_finished(name, key)), None)

@@ -78,6 +78,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("final/<checkpoint>/mean/pass_at_1", "share", "its mean over domains"),
     Metric("select/<quantity>", "", "of the selected checkpoint: its step and its quantities"),
     Metric("data/<count>", "rows", "rows left out while the data was prepared"),
+    Metric("system/<quantity>", "", "of the machine, every five seconds of a stage; the step is the sample's number"),
 )
 
 NOT_REPEATED = ("time/", "throughput/", "system/")

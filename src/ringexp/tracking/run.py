@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,13 +18,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run, ViewType
 from mlflow.entities import Metric as Point
 from mlflow.exceptions import MlflowException
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from ringexp.config.schema import TrackingConfig
 from ringexp.domains.pool import Pool
 from ringexp.errors import RecordError
 from ringexp.stopping import StepsDone
 from ringexp.tracking import logged_models
+from ringexp.tracking.meters import Meters
 from ringexp.tracking.names import describe
 from ringexp.tracking.outbox import Entry, Outbox
 from ringexp.tracking.secrets import scrub, scrub_tree
@@ -125,6 +125,12 @@ class Record:
         self.tags = dict(run.data.tags)
         self.muted = False
         """True keeps metrics out of the run (tags and artifacts still reach it)."""
+        self._samples = 0
+        """The number of the next sample of system metrics."""
+        metered = [key for key in run.data.metrics if key.startswith("system/")]
+        if metered:
+            history = self.client.get_metric_history(self.run_id, metered[0])
+            self._samples = 1 + max(point.step for point in history)
         self._stored: dict[str, set[int]] = {
             key: {point.step for point in self.client.get_metric_history(self.run_id, key)}
             for key in run.data.metrics if not key.startswith("system/")
@@ -170,6 +176,8 @@ class Record:
                 self.store.outbox.again(self.run_id, [dict(entry) | ({"points": fresh} if fresh else {})])
             for key, _, _, step in fresh:
                 self._stored.setdefault(key, set()).add(step)
+                if key.startswith("system/"):
+                    self._samples = max(self._samples, step + 1)
         if left:
             self.drain()
 
@@ -233,18 +241,11 @@ class Record:
     @contextmanager
     def running(self, *, system_metrics: bool = False, status: str = "FINISHED") -> Iterator["Record"]:
         """End the run with its true status: `status`, KILLED when interrupted, FAILED on any other exception."""
-        monitor = None
-        if system_metrics and self.store.system_metrics:
-            monitor = SystemMetricsMonitor(self.run_id, sampling_interval=5, resume_logging=True,
-                                           tracking_uri=self.store.uri)
-            monitor.start()
+        metered = system_metrics and self.store.system_metrics
         try:
-            yield self
+            with Meters(self.log, self._samples) if metered else nullcontext():
+                yield self
         except BaseException as error:
-            if monitor is not None:
-                monitor.finish()
             self._abandon("KILLED" if isinstance(error, INTERRUPTIONS) else "FAILED")
             raise
-        if monitor is not None:
-            monitor.finish()
         self.finish(status)
