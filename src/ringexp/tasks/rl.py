@@ -104,7 +104,7 @@ def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Be
     final = latest(opened.folder)
     assert final is not None
     opened.record.set_tags({
-        TAG + "weights": str(final.relative_to(workspace.root)), TAG + "rl_tokens": str(module.tokens),
+        TAG + "weights": workspace.place(final), TAG + "rl_tokens": str(module.tokens),
     })  # fmt: skip
 
 

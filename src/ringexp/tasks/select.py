@@ -98,6 +98,6 @@ def _record(workspace: Workspace, stage: Stage, candidates: list[Checkpoint], ch
     stage.record.log({"select/step": chosen.step, **{f"select/{n}": v for n, v in chosen.metrics.items()}}, last_step)
     stage.record.set_tags({
         TAG + "selected_step": str(chosen.step), TAG + "selected_model": chosen.model_id,
-        TAG + "selected_path": str(chosen.path.relative_to(workspace.root)), TAG + "reason": choice.reason,
+        TAG + "selected_path": workspace.place(chosen.path), TAG + "reason": choice.reason,
         TAG + "fallback": str(choice.fallback).lower(), TAG + "rule": workspace.config.selection.name,
     })  # fmt: skip
