@@ -141,7 +141,7 @@ def evaluator(engine: VLLMEngine) -> Iterator[Evaluator]:
     verifier.close()
 
 
-PROBE = ProbeSet(pools(2), pools(3), samples=2, sampling=Sampling(0.7, 30), seed=5)
+PROBE = ProbeSet(pools(2), pools(3), samples=2, validation_samples=3, sampling=Sampling(0.7, 30), seed=5)
 
 
 def test_a_checkpoints_quantities_are_those_of_its_parts(
@@ -159,7 +159,7 @@ def test_a_checkpoints_quantities_are_those_of_its_parts(
     assert (found["val/loss"], found["entropy/teacher_forced"]) == (forced.cross_entropy, forced.entropy)
     later = measure_checkpoint(model, 9, PROBE, evaluator, RolloutConfig())
     assert found["entropy/rollout"] != later["entropy/rollout"]
-    evaluated = evaluator.evaluate(PROBE.validation, 2, PROBE.sampling, seed_of("probe-validation"), k=(1,))
+    evaluated = evaluator.evaluate(PROBE.validation, 3, PROBE.sampling, seed_of("probe-validation"), k=(1,))
     assert {name: found[name] for name in evaluated.metrics} == evaluated.metrics
     own = evaluator.engine.generate(requests(PROBE.prompts, 2, seed_of("probe-rollouts")), PROBE.sampling)
     for name, domains in {"": ("math", "science"), "/math": ("math",), "/science": ("science",)}.items():

@@ -52,11 +52,15 @@ class DataConfig:
 
 @dataclass
 class ProbeConfig:
-    """What is measured of every SFT checkpoint: training and validation prompts, divided evenly over the domains."""
+    """What is measured of every SFT checkpoint: training and validation prompts, divided evenly over the domains.
+
+    `samples` of each training prompt for the entropy, `validation_samples` of each validation prompt for pass@1.
+    """
 
     prompts: int = 128
     samples: int = 2
     validation: int = 200
+    validation_samples: int = 1
     max_response_tokens: int = 128
 
 

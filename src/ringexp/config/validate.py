@@ -80,6 +80,7 @@ POSITIVE = (
     "trainer.max_steps", "trainer.checkpoint_every", "trainer.threads", "sft.batch_size",
     "sft.max_steps", "sft.epochs",
     "sft.checkpoint_every", "sft.max_grad_norm", "sft.micro_batch_tokens", "sft.probe.prompts", "sft.probe.samples",
+    "sft.probe.validation_samples",
     "sft.probe.validation", "sft.probe.max_response_tokens", "trainer.table_rows", "evaluation.prompts",
     "evaluation.samples", "evaluation.temperature",
     "evaluation.max_response_tokens", "evaluation.table_rows", "rollout.tolerance",

@@ -34,6 +34,7 @@ class ProbeSet:
     prompts: Sequence[Prompt]
     validation: Sequence[Prompt]
     samples: int
+    validation_samples: int
     sampling: Sampling
     seed: int
 
@@ -46,7 +47,8 @@ class ProbeSet:
         count, held_out = (-(-total // len(train)) for total in (config.prompts, config.validation))
         random = seeds.generator(seed, "probe")
         chosen = [p for pool in train for p in random.sample(list(pool), min(count, len(pool)))]
-        return cls(chosen, [p for pool in validation for p in pool[:held_out]], config.samples, sampling, seed)
+        validated = [p for pool in validation for p in pool[:held_out]]
+        return cls(chosen, validated, config.samples, config.validation_samples, sampling, seed)
 
 
 class CheckpointProbe(Saver):
@@ -106,10 +108,10 @@ def measure_checkpoint(
     Raises:
         EngineMismatchError: the samples that decide the selection did not come from these weights.
     """
-    own, held_out = (requests(prompts, probe.samples, seeds.derive(probe.seed, part, step)) for prompts, part in (
-        (probe.prompts, "probe-rollouts"), (probe.validation, "probe-validation")))  # fmt: skip
+    own = requests(probe.prompts, probe.samples, seeds.derive(probe.seed, "probe-rollouts", step))
+    held_out = requests(probe.validation, probe.validation_samples, seeds.derive(probe.seed, "probe-validation", step))
     evaluator.sync(model, step)
-    with evaluator.drawing(held_out, own, probe.sampling, probe.samples) as underway:
+    with evaluator.drawing(held_out, own, probe.sampling, probe.validation_samples) as underway:
         documents = [rollout_document(drawn) for drawn in underway.others]
         values = score_documents(model, documents, probe.sampling.temperature)
         found = agreement_of(values, underway.others, rollout.near_tie)
