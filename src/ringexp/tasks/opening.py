@@ -14,6 +14,7 @@ from typing import cast
 
 import torch
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
@@ -119,8 +120,13 @@ def _create(workspace: Workspace, store: Store, folder: Path, repeats: Run | Non
     config = workspace.config
     tags = {TAG + key: value for key, value in workspace.tags.items()}
     name = run_name(config) + ("" if repeats is None else " · again")
-    introduce(store.client, store.experiment_id, sorted(workspace.data.pools))
-    return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name})
+    try:
+        introduce(store.client, store.experiment_id, sorted(workspace.data.pools))
+        return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name})
+    except MlflowException as error:
+        reason = scrub(str(error).splitlines()[0])
+        raise RecordError(f"tracking.experiment={config.tracking.experiment}: MLflow does not take a new run there "
+                          f"({reason})") from error  # fmt: skip
 
 
 def run_name(config: Config) -> str:

@@ -136,13 +136,11 @@ def introduce(client: MlflowClient, experiment_id: str, domains: Sequence[str]) 
 
 
 DESCRIPTION = """\
-Pipelines of [ringexp](https://arxiv.org/abs/2506.14731): SFT, the choice of a checkpoint by its entropy, RL in stages.
-A pipeline's stages unfold under it.
+**[Pipelines compared]({path})**: results, what differs, curves; also under *Views*. The buttons above switch to the \
+table of runs and to the responses side by side.
 
-- **[Pipelines compared]({path})**: their charts in order, and a table (the buttons above the charts switch); also under
-  *Views*.
-- Filter for pipelines: `tags.ringexp.kind = 'pipeline'`; the best: sort by `final/rl/mean/pass_at_1`.
-- The select stage holds the decision (`selection.png`, `selection.json`), an evaluate stage `samples.json`.
+Each pipeline is SFT, the choice of a checkpoint by its entropy, RL in stages: its child runs, which unfold under it \
+without the filter. The child `select` holds the decision (`selection.png`, `selection.json`).
 """
 
 
