@@ -179,12 +179,13 @@ def _describe(workspace: Workspace) -> None:
 
 
 def about(workspace: Workspace) -> About:
-    """What the run's description says from the beginning."""
+    """What the run's description says from the beginning; the same from whichever command goes on with the run."""
     config, tags = workspace.config, workspace.record.tags
+    begun_by = workspace.store.client.get_run(workspace.record.run_id).data.params.get("overrides", "")
     stages = [StageRow(stage.name, stage.steps, stage.weights, stage.max_response_tokens)
               for stage in resolve_stages(config.schedule, config.trainer.max_steps)]  # fmt: skip
     return About(config.experiment_name, config.seed, config.algorithm.name, config.selection.name, stages,
-                 overrides=provenance.overrides(), commit=tags[TAG + "git_commit"],
+                 overrides=begun_by, commit=tags[TAG + "git_commit"],
                  dirty=tags[TAG + "git_dirty"] == "true", reproduces=tags.get(TAG + "reproduces"))  # fmt: skip
 
 

@@ -107,11 +107,11 @@ def show(summary: dict[str, Any]) -> None:
     table.add_row("MLflow", f"run {summary['run_id']}")
     uri, store = summary["tracking_uri"], Path(summary["folder"]).parent
     local = uri.startswith("sqlite:")
-    if local:
-        table.add_row("open the UI", "make ui" + ("" if str(store) == "runs" else f" STORE={store}"))
-    table.add_row("compare there", link(LOCAL_UI if local else uri, summary["experiment_id"]))
+    table.add_row("open the UI", "make ui" + ("" if str(store) == "runs" else f" STORE={store}") if local else uri)
     console.print(table)
     console.print(_scores(summary["evaluations"]))
+    where = link(LOCAL_UI if local else uri, summary["experiment_id"])
+    console.print(f"compare pipelines in the UI: {where}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _scores(evaluations: list[dict[str, Any]]) -> Table:

@@ -57,9 +57,13 @@ def _results(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _schedule(stages: Sequence[StageRow]) -> str:
-    rows = [[stage.name, str(stage.steps), " ".join(f"{d} {w:.3f}" for d, w in stage.weights.items() if w > 0),
-             f"{stage.max_response_tokens} tokens"] for stage in stages]  # fmt: skip
-    return _table(["RL stage", "steps", "weights", "length limit"], rows)
+    """A line for each stage (the UI sets a table that follows a table into its columns' edge)."""
+    lines = []
+    for stage in stages:
+        mixture = " ".join(f"{domain} {weight:.3f}" for domain, weight in stage.weights.items() if weight > 0)
+        lines.append(f"- RL stage {stage.name}: {stage.steps} steps, {mixture}, "
+                     f"at most {stage.max_response_tokens} tokens")  # fmt: skip
+    return "\n".join(lines)
 
 
 def _origin(about: About, run_id: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from ringexp.errors import RecordError
 from ringexp.tracking.views import TAG_PREFIX, VIEW, link
@@ -37,7 +38,7 @@ def links(uri: str, address: str) -> list[str]:
     """A line for each experiment that has the prepared view, the last one worked on first."""
     try:
         experiments = MlflowClient(uri).search_experiments(order_by=["last_update_time DESC"])
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise RecordError(f"{uri}: not a store that MLflow can read ({str(error).splitlines()[0]})") from error
     return [f"{experiment.name}: {link(address, experiment.experiment_id)}" for experiment in experiments
             if TAG_PREFIX + VIEW in experiment.tags]  # fmt: skip

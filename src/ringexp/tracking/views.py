@@ -40,8 +40,11 @@ COLUMNS = (
 )
 FIRST_COLUMNS = ("attributes.`Run Name`", "attributes.`Created`", "attributes.`Duration`")
 
+ENTROPY = "Entropy and validation: SFT, then RL"
+"""On a logarithmic axis: the choice is made where the curves are low and flat."""
+
 CURVES = {
-    "Entropy and validation: SFT, then RL": ("entropy/rollout", "entropy/teacher_forced", "val/loss"),
+    ENTROPY: ("entropy/rollout", "entropy/teacher_forced", "val/loss"),
     "RL": ("reward/mean", "length/mean", "budget/tokens", "kl/reference"),
     "Training: SFT, then RL": ("eval/mean/pass_at_1", "train/loss", "train/grad_norm"),
 }
@@ -55,7 +58,8 @@ def view_state(domains: Iterable[str]) -> dict[str, Any]:
     """The page as the UI keeps it; `domains` have a bar chart each of pass@1 after RL."""
     bars = [*RESULTS, *(f"final/rl/{domain}/pass_at_1" for domain in sorted(domains))]
     charts = [_chart("BAR", metric, RESULT) for metric in bars] + [_differences()]
-    charts += [_chart("LINE", metric, name) | _LINE for name, metrics in CURVES.items() for metric in metrics]
+    charts += [_chart("LINE", metric, name) | _LINE | ({"scaleType": "log"} if name == ENTROPY else {})
+               for name, metrics in CURVES.items() for metric in metrics]
     return {
         "searchFilter": FILTER, "orderByKey": "attributes.start_time", "orderByAsc": False, "startTime": "ALL",
         "lifecycleFilter": "Active", "datasetsFilter": [], "modelVersionFilter": "All Runs",
@@ -136,8 +140,8 @@ def introduce(client: MlflowClient, experiment_id: str, domains: Sequence[str]) 
 
 
 DESCRIPTION = """\
-**[Pipelines compared]({path})**: results, what differs, curves; also under *Views*. The buttons above switch to the \
-table of runs and to the responses side by side.
+**[Pipelines compared]({path})**: results, what differs, curves; also under *Views*. The tool bar's first \
+buttons show the table of runs, the charts, the responses side by side.
 
 Each pipeline is SFT, the choice of a checkpoint by its entropy, RL in stages: its child runs, which unfold under it \
 without the filter. The child `select` holds the decision (`selection.png`, `selection.json`).
@@ -145,8 +149,9 @@ without the filter. The child `select` holds the decision (`selection.png`, `sel
 
 
 def path(experiment_id: str, mode: str = "CHART") -> str:
-    """The view's place behind the UI's address; `mode` CHART, TABLE or ARTIFACT."""
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}&compareRunsMode={mode}"
+    """The view's place behind the UI's address, in its workflow for training; `mode` CHART, TABLE or ARTIFACT."""
+    place = f"#/experiments/{experiment_id}/runs"
+    return f"{place}?viewStateShareKey={VIEW}&compareRunsMode={mode}&workflowType=machine_learning"
 
 
 def link(address: str, experiment_id: str) -> str:
