@@ -66,7 +66,7 @@ check: setup ## ruff, mypy, import-linter
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 ui: setup ## the MLflow UI on this machine's loopback (STORE=runs PORT=5000)
-	@$(BIN)/mlflow ui --backend-store-uri sqlite:///$(STORE)/mlflow.db --host 127.0.0.1 --port $(PORT)
+	@$(BIN)/python -m ringexp.tracking.ui "$(STORE)" "$(PORT)"
 
 lock: setup ## resolve the requirements anew
 	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --override requirements/overrides-cpu.txt \

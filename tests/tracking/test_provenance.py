@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
 from ringexp.config.validate import typed
 from ringexp.models.tokenizer import build_tokenizer
 from ringexp.tasks.data import load_pools, prepare
-from ringexp.tracking.provenance import digest, identity_config, source_hash, tags
+from ringexp.tracking.provenance import digest, identity_config, overrides, source_hash, tags
 
 Composed = Callable[..., Any]
 
@@ -78,3 +79,13 @@ def test_tags_say_where_a_run_came_from(composed: Composed) -> None:
 def test_digest_ignores_the_order_of_keys_and_nothing_else() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert len({digest(x) for x in ({"a": 1}, {"a": 2}, {"b": 1}, {"a": [1]}, {"a": "1"})}) == 5
+
+
+def test_overrides_are_the_runs_own_without_place_and_secrets(composed: Composed) -> None:
+    assert overrides() == ""
+    given = ("seed=1", "algorithm=grpo", "data.max_prompt_tokens=90", "paths.store=/x", "progress=false")
+    HydraConfig.instance().set_config(composed(*given, return_hydra_config=True))
+    try:
+        assert overrides() == "seed=1 algorithm=grpo data.max_prompt_tokens=90"
+    finally:
+        HydraConfig.instance().cfg = None

@@ -1,5 +1,8 @@
 """Passwords, tokens and keys never stand in what is recorded; everything else does, unchanged."""
 
+import os
+import threading
+
 import pytest
 
 from ringexp.tracking.secrets import is_secret, scrub, scrub_tree, without_credentials
@@ -60,3 +63,20 @@ def test_other_names(name: str) -> None:
 def test_an_address_is_shown_without_user_and_password() -> None:
     assert without_credentials("http://u:p@h:1/x") == "http://h:1/x"
     assert without_credentials("sqlite:///runs/mlflow.db") == "sqlite:///runs/mlflow.db"
+
+
+def test_a_variable_that_another_thread_unsets_is_no_error() -> None:
+    name, over = "RINGEXP_TEST_SESSION_ID", threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            os.environ[name] = "here"
+            del os.environ[name]
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert {scrub("nothing to hide") for _ in range(3000)} == {"nothing to hide"}
+    finally:
+        over.set()
+        thread.join()

@@ -13,6 +13,7 @@ from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.rl import stage_name, stages, weights_after
 from ringexp.tasks.select import selected
 from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tracking.run import TAG
 from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights
 
@@ -92,7 +93,9 @@ def _measure(workspace: Workspace, stage: Stage, weights: Path, step: int) -> Ma
                   workspace.config.rollout.tolerance, step)
     metrics = result.metrics | {key: value for key, value in agreement.items() if key.startswith("mismatch/")}
     stage.record.log(metrics, step)
-    stage.record.log_table(sample_table(result.groups, settings.table_rows), "samples.json")
+    table, evaluated = sample_table(result.groups, settings.table_rows), stage.record.tags[TAG + "stage"]
+    stage.record.log_table(table, "samples.json")
+    workspace.record.log_table(table, f"samples/{evaluated.removeprefix('evaluate-')}.json")  # the UI compares parents
     return metrics
 
 

@@ -14,6 +14,7 @@ from typing import cast
 
 import torch
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
@@ -24,8 +25,10 @@ from ringexp.models.tokenizer import build_tokenizer, load_tokenizer
 from ringexp.tasks.data import load_pools, prepare
 from ringexp.tasks.workspace import Pipeline, Workspace, say
 from ringexp.tracking import provenance
+from ringexp.tracking.notes import NOTE, About, StageRow, describe_run
 from ringexp.tracking.run import TAG, Record, Store
 from ringexp.tracking.secrets import scrub, scrub_tree
+from ringexp.tracking.views import introduce
 
 
 @contextmanager
@@ -117,21 +120,33 @@ def _create(workspace: Workspace, store: Store, folder: Path, repeats: Run | Non
     config = workspace.config
     tags = {TAG + key: value for key, value in workspace.tags.items()}
     name = run_name(config) + ("" if repeats is None else " · again")
-    return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name})
+    try:
+        introduce(store.client, store.experiment_id, sorted(workspace.data.pools))
+        return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name})
+    except MlflowException as error:
+        reason = scrub(str(error).splitlines()[0])
+        raise RecordError(f"tracking.experiment={config.tracking.experiment}: MLflow does not take a new run there "
+                          f"({reason})") from error  # fmt: skip
 
 
 def run_name(config: Config) -> str:
-    """What tells runs of an experiment apart: schedule, mixture of each stage, algorithm, seed.
+    """What tells runs of an experiment apart: algorithm, seed, mixture of each stage, schedule.
 
-    `two_stage m1.00 | c.55 s.45 · c3po · s1`; domains by as few of their letters as tell them apart.
+    `c3po s1 m1 | c.55 s.45 · two_stage`; domains by as few of their letters as tell them apart. The UI's legends and
+    lists cut a name after some 20 characters, so what differs most often stands first.
     """
     domains = sorted(config.data.pools)
     short = {d: next((d[:n] for n in range(1, len(d)) if sum(e.startswith(d[:n]) for e in domains) == 1), d)
              for d in domains}  # fmt: skip
-    mixtures = [" ".join(f"{short[domain]}{f'{weight:.2f}'.removeprefix('0')}"
+    mixtures = [" ".join(f"{short[domain]}{_share(weight)}"
                          for domain, weight in stage.weights.items() if weight > 0)
                 for stage in resolve_stages(config.schedule, config.trainer.max_steps)]  # fmt: skip
-    return f"{config.schedule.name} {' | '.join(mixtures)} · {config.algorithm.name} · s{config.seed}"
+    return f"{config.algorithm.name} s{config.seed} {' | '.join(mixtures)} · {config.schedule.name}"
+
+
+def _share(weight: float) -> str:
+    """`.55`; `1` for the whole."""
+    return f"{weight:.2f}".removeprefix("0").removesuffix(".00")
 
 
 def _describe(workspace: Workspace) -> None:
@@ -153,14 +168,25 @@ def _describe(workspace: Workspace) -> None:
         "algorithm": config.algorithm.name,
         "selection": config.selection.name, "token_budget": config.algorithm.token_budget,
         "rl_lr": config.algorithm.optimizer.get("lr"), "rl_steps": config.trainer.max_steps,
-        "sft_lr": config.sft.optimizer.get("lr"),
+        "sft_lr": config.sft.optimizer.get("lr"), "overrides": provenance.overrides(),
     })  # fmt: skip
     source = {"name": config.data.name, "path": config.data.path, "files": dict(config.data.files)}
     record.log_datasets(workspace.data.pools, config.data.name, source)
     record.log({f"data/{reason}": count for reason, count in workspace.data.dropped.items()}, 0)
     (folder / "tokenizer").mkdir(exist_ok=True)
     workspace.tokenizer.save(folder / "tokenizer")
-    record.set_tags({TAG + "described": "true"})
+    record.set_tags({NOTE: describe_run(about(workspace), record.run_id), TAG + "described": "true"})
+
+
+def about(workspace: Workspace) -> About:
+    """What the run's description says from the beginning; the same from whichever command goes on with the run."""
+    config, tags = workspace.config, workspace.record.tags
+    begun_by = workspace.store.client.get_run(workspace.record.run_id).data.params.get("overrides", "")
+    stages = [StageRow(stage.name, stage.steps, stage.weights, stage.max_response_tokens)
+              for stage in resolve_stages(config.schedule, config.trainer.max_steps)]  # fmt: skip
+    return About(config.experiment_name, config.seed, config.algorithm.name, config.selection.name, stages,
+                 overrides=begun_by, commit=tags[TAG + "git_commit"],
+                 dirty=tags[TAG + "git_dirty"] == "true", reproduces=tags.get(TAG + "reproduces"))  # fmt: skip
 
 
 def _stages(config: Config) -> str:

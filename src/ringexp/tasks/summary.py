@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ringexp.tasks.evaluate import recorded
+from ringexp.tasks.opening import about
 from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
 from ringexp.tasks.select import selected
 from ringexp.tasks.workspace import Workspace
+from ringexp.tracking.notes import NOTE, describe_run
 from ringexp.tracking.run import TAG
 from ringexp.tracking.secrets import without_credentials
+from ringexp.tracking.views import LOCAL_UI, link
 
 
 def summarise(workspace: Workspace) -> None:
@@ -28,20 +31,28 @@ def conclude(workspace: Workspace) -> dict[str, Any]:
     best = max(row["pass_at_1"]["mean"] for row in summary["evaluations"])
     if workspace.config.evaluation.split == "test":
         workspace.record.log({"best/pass_at_1": best}, summary["steps"])
-    workspace.record.set_tags(_pointers(workspace, summary))
+    workspace.record.set_tags(_pointers(workspace, summary) | _note(workspace, summary))
     text = json.dumps(summary, indent=2)
     (workspace.folder / "summary.json").write_text(text + "\n")
     workspace.record.log_text(text, "summary.json")
     return summary
 
 
+def _note(workspace: Workspace, summary: dict[str, Any]) -> dict[str, str]:
+    """The description with its results, unless somebody has written another."""
+    known, run_id = workspace.record.tags.get(NOTE), workspace.record.run_id
+    begun = about(workspace)
+    return {NOTE: describe_run(begun, run_id, summary)} if known in (None, describe_run(begun, run_id)) else {}
+
+
 def _pointers(workspace: Workspace, summary: dict[str, Any]) -> dict[str, str]:
-    """Tags that lead from the pipeline to weights: the selected checkpoint, the best policy evaluated, the last."""
+    """Tags that lead from the pipeline to weights: the selected checkpoint (its step too), the best, the last."""
     chosen = selected(workspace)
     paths = {"sft": chosen.path, **{stage_name(s): weights_after(workspace, chosen, s) for s in stages(workspace)}}
     best = max(summary["evaluations"], key=lambda row: row["pass_at_1"]["mean"])["after"]
     found = {"selected": "sft", "best": best, "last": list(paths)[-1]}
-    return {f"{TAG}{name}_weights": str(paths[after].relative_to(workspace.root)) for name, after in found.items()}
+    weights = {f"{TAG}{name}_weights": str(paths[after].relative_to(workspace.root)) for name, after in found.items()}
+    return weights | {TAG + "selected_step": str(chosen.step)}
 
 
 def gather(workspace: Workspace) -> dict[str, Any]:
@@ -60,6 +71,7 @@ def gather(workspace: Workspace) -> dict[str, Any]:
         "experiment": workspace.config.experiment_name,
         "seed": workspace.config.seed,
         "run_id": workspace.record.run_id,
+        "experiment_id": workspace.store.experiment_id,
         "folder": str(workspace.folder),
         "tracking_uri": without_credentials(workspace.store.uri),
         "steps": chosen.sft_steps + workspace.config.trainer.max_steps,
@@ -98,6 +110,8 @@ def show(summary: dict[str, Any]) -> None:
     table.add_row("open the UI", "make ui" + ("" if str(store) == "runs" else f" STORE={store}") if local else uri)
     console.print(table)
     console.print(_scores(summary["evaluations"]))
+    where = link(LOCAL_UI if local else uri, summary["experiment_id"])
+    console.print(f"compare pipelines in the UI: {where}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _scores(evaluations: list[dict[str, Any]]) -> Table:

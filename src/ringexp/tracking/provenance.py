@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from ringexp.tracking.secrets import scrub
@@ -88,6 +90,14 @@ def _processor() -> str:
 def command() -> str:
     """The command line as it was typed, without secrets."""
     return scrub(shlex.join(["ringexp", *sys.argv[1:]]))[:4000]
+
+
+def overrides() -> str:
+    """What this run's own command sets, without secrets and what decides no result; of a multirun, this run's part."""
+    if not HydraConfig.initialized():
+        return ""
+    given = [str(text) for text in HydraConfig.get().overrides.task]
+    return scrub(shlex.join(text for text in given if re.split(r"[.=]", text.lstrip("+~"))[0] not in NOT_IDENTITY))
 
 
 @cache

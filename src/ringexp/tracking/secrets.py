@@ -69,6 +69,10 @@ def _hide_assigned(match: re.Match[str]) -> str:
 
 
 def _values_of_the_environment() -> list[str]:
-    """Longest first, so that one which holds another is replaced whole."""
-    found = {value for name, value in os.environ.items() if is_secret(name) and len(value) >= _SHORTEST}
+    """Longest first, so that one which holds another is replaced whole.
+
+    A variable may go while they are listed: a thread of MLflow's telemetry unsets one.
+    """
+    named = (os.environ.get(name, "") for name in list(os.environ) if is_secret(name))
+    found = {value for value in named if len(value) >= _SHORTEST}
     return sorted(found, key=len, reverse=True)
