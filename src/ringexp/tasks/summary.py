@@ -51,7 +51,7 @@ def _pointers(workspace: Workspace, summary: dict[str, Any]) -> dict[str, str]:
     paths = {"sft": chosen.path, **{stage_name(s): weights_after(workspace, chosen, s) for s in stages(workspace)}}
     best = max(summary["evaluations"], key=lambda row: row["pass_at_1"]["mean"])["after"]
     found = {"selected": "sft", "best": best, "last": list(paths)[-1]}
-    weights = {f"{TAG}{name}_weights": str(paths[after].relative_to(workspace.root)) for name, after in found.items()}
+    weights = {f"{TAG}{name}_weights": workspace.place(paths[after]) for name, after in found.items()}
     return weights | {TAG + "selected_step": str(chosen.step)}
 
 
