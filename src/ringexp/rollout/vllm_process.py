@@ -125,7 +125,8 @@ class VLLMProcessEngine(VLLMEngine):
 @contextmanager
 def engine_environment(threads: int) -> Iterator[None]:
     """The environment that the engine's process is started in; this process's own is back afterwards, to the letter."""
-    before = dict(os.environ)
+    # a thread of MLflow's telemetry may unset a variable meanwhile, in which dict() would fail
+    before = {name: value for name in list(os.environ) if (value := os.environ.get(name)) is not None}
     for name in [n for n in before if n in LAUNCHER or n.startswith("TORCHELASTIC_")]:
         del os.environ[name]
     os.environ.update(VLLM_ENABLE_V1_MULTIPROCESSING="1", VLLM_WORKER_MULTIPROC_METHOD="spawn",
@@ -134,5 +135,5 @@ def engine_environment(threads: int) -> Iterator[None]:
         yield
     finally:
         for name in os.environ.keys() - before.keys():
-            del os.environ[name]
+            os.environ.pop(name, None)
         os.environ.update(before)
