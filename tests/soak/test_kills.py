@@ -58,7 +58,7 @@ def weights(folder: Path) -> dict[str, str]:
 
 
 def kill_at(folder: Path, name: str, seconds: float) -> bool:
-    """Start the command, wait for the file and then the seconds, kill it with all its processes; False: it had ended."""
+    """Start the command, wait for the file, then the seconds, kill it with all its processes; False: it had ended."""
     process = subprocess.Popen(command(f"paths.store={folder}", SEED), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     while name and not (folder / name).exists():
