@@ -87,7 +87,7 @@ class CheckpointProbe(Saver):
         module.train()
         for logger in trainer.loggers:
             logger.log_metrics({"time/probe": time.perf_counter() - started}, step=module.step)
-        path = self.save(trainer, module, self.folder)
+        path = self.save(trainer, module, self.folder, model)
         self.register(module.step, path, metrics)
         prune(self.folder, keep_states=2)
         module.log("H", metrics["entropy/rollout"], prog_bar=True, logger=False)

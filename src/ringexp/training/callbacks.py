@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from ringexp import stopping
+from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.tokenizer import ChatTokenizer
 from ringexp.training.checkpoint import INTERRUPTED, prune, save_checkpoint
 from ringexp.training.module import StepModule
@@ -43,11 +44,14 @@ class Saver(AtCheckpoints):
                 self.save(trainer, module, self.folder / INTERRUPTED)
             stopping.stop()
 
-    def save(self, trainer: Trainer, module: StepModule, folder: Path) -> Path:
-        """Save it, after what is logged of the steps before."""
+    def save(
+        self, trainer: Trainer, module: StepModule, folder: Path, model: BailingMoeForCausalLM | None = None
+    ) -> Path:
+        """Save it, after what is logged of the steps before; `model` where it is gathered already (collective)."""
         for logger in trainer.loggers:
             logger.save()
-        return save_checkpoint(folder, module.step, module.whole_model(), self.tokenizer, module.trainer_state())
+        whole = module.whole_model() if model is None else model
+        return save_checkpoint(folder, module.step, whole, self.tokenizer, module.trainer_state())
 
 
 class PolicyCheckpoint(Saver):
