@@ -94,6 +94,14 @@ def plain(rollouts: list[Rollout]) -> list[tuple[tuple[int, ...], tuple[float, .
 SAMPLING = Sampling(temperature=1.0, max_tokens=40)
 
 
+def test_the_key_value_cache_holds_as_many_sequences_as_are_decoded_at_once(bench: Bench) -> None:
+    if not isinstance(bench.engine, VLLMEngine) or torch.cuda.is_available():
+        pytest.skip("vLLM's cache on the CPU")
+    cache = bench.engine._llm.llm_engine.vllm_config.cache_config
+    needed = 512 * -(-MAX_LEN // cache.block_size)
+    assert needed <= cache.num_gpu_blocks < 2 * needed  # all at full length, and not the whole GiB
+
+
 def test_logprobs_are_the_trainers(bench: Bench) -> None:
     """The engine's log-probability of every sampled token, end of sequence included, is the trainer's."""
     bench.engine.sync(released_weights(bench.model), 3)

@@ -6,6 +6,7 @@ An engine synced n times generates what a freshly loaded one does, so a pipeline
 from collections.abc import Callable
 
 from ringexp.rollout.engine import RolloutEngine
+from ringexp.rollout.vllm_process import VLLMProcessEngine
 
 _current: tuple[str, RolloutEngine] | None = None
 
@@ -26,3 +27,9 @@ def close_shared() -> None:
     if _current is not None:
         (_, engine), _current = _current, None
         engine.close()
+
+
+def close_process() -> None:
+    """Close the engine where it has a process of its own; one in this process ends with it."""
+    if _current is not None and isinstance(_current[1], VLLMProcessEngine):
+        close_shared()

@@ -5,6 +5,7 @@ generates what a freshly loaded one does. It returns token ids and log-probabili
 """
 
 import gc
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from ringexp.records import Request, Rollout, Sampling
 from ringexp.rollout.engine import Finished, NamedWeights
 
 SEED_MASK = (1 << 62) - 1
+BLOCK = 128
+"""Tokens in a block of vLLM's key-value cache on the CPU."""
 Ended = Callable[[list[tuple[int, Any]]], None]
 """Told after a step of the engine: the indices of the prompts that ended in it, and vLLM's outputs."""
 SET_NUM_THREADS = torch.set_num_threads  # vLLM's CPU worker replaces the name by a function that does nothing
@@ -26,8 +29,9 @@ class VLLMEngine:
     """One vLLM engine holding one model, whose weights `sync` replaces in place.
 
     Args: folder of a saved model (config.json and safetensors); decode, token ids of many responses → their texts;
-    eos_id; max_model_len in tokens, prompt and response; max_sequences decoded at once; kv_cache_gib, memory of the
-    key-value cache (CPU); gpu_memory_utilization (GPU); dtype; threads of torch to restore after vLLM bound its own.
+    eos_id; max_model_len in tokens, prompt and response; max_sequences decoded at once; kv_cache_gib, memory that the
+    key-value cache may take where `max_sequences` can use it (CPU); gpu_memory_utilization (GPU); dtype; threads of
+    torch to restore after vLLM bound its own.
     """
 
     def __init__(
@@ -47,7 +51,8 @@ class VLLMEngine:
         self.version = -1
         self._decode, self._eos_id = decode, eos_id
         on_gpu = torch.cuda.is_available()
-        memory: dict[str, Any] = {"kv_cache_memory_bytes": kv_cache_gib << 30}
+        useful = cache_bytes(Path(folder), max_sequences, max_model_len)
+        memory: dict[str, Any] = {"kv_cache_memory_bytes": min(kv_cache_gib << 30, useful)}
         if on_gpu:
             memory = {"gpu_memory_utilization": gpu_memory_utilization}
         register()
@@ -170,6 +175,16 @@ class VLLMEngine:
         del self._llm
         cleanup_dist_env_and_memory()
         gc.collect()
+
+
+def cache_bytes(folder: Path, sequences: int, tokens: int) -> int:
+    """The key-value cache (float32) that so many sequences of so many tokens fill; more would only be written once."""
+    config = json.loads((folder / "config.json").read_text())
+    blocks = sequences * -(-tokens // BLOCK) + 1
+    head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    per_token: int = config["num_hidden_layers"] * 2 * heads * head * 4
+    return blocks * BLOCK * per_token
 
 
 def stance() -> str:

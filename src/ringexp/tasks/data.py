@@ -78,12 +78,12 @@ def untraced(pools: Mapping[str, Pool]) -> list[str]:
 
 
 def _fit(pool: Pool, config: DataConfig, counts: Counter[str]) -> Pool:
+    longest, longest_trace = config.max_prompt_tokens, config.max_trace_tokens  # a read of OmegaConf is slow
     kept = []
     for rows in (pool.train, pool.validation, pool.test):
-        short = [p for p in rows if len(p.token_ids) <= config.max_prompt_tokens]
+        short = [p for p in rows if len(p.token_ids) <= longest]
         counts["long_prompts"] += len(rows) - len(short)
-        counts["long_traces"] += sum(len(p.trace_ids) > config.max_trace_tokens for p in short)
-        kept.append(tuple(
-            dataclasses.replace(p, trace_ids=()) if len(p.trace_ids) > config.max_trace_tokens else p for p in short
-        ))  # fmt: skip
+        counts["long_traces"] += sum(len(p.trace_ids) > longest_trace for p in short)
+        kept.append(tuple(dataclasses.replace(p, trace_ids=()) if len(p.trace_ids) > longest_trace else p
+                          for p in short))  # fmt: skip
     return dataclasses.replace(pool, train=kept[0], validation=kept[1], test=kept[2])

@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from mlflow.entities import Run
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp import garbage
 from ringexp.config.schema import Config
 from ringexp.errors import ConfigError, RecordError
 from ringexp.evaluation.run import Evaluator
@@ -147,10 +148,12 @@ class Workspace:
         folder.mkdir(exist_ok=True)
         save_model(folder, self.model(), self.tokenizer)
         say("starting the rollout engine")
+        garbage.keep()
         engine: RolloutEngine = instantiate(self.config.rollout.engine)(
             folder, self.tokenizer.decode_many, self.tokenizer.eos_id, max_model_len=self.max_model_len,
             threads=self.config.trainer.threads,
         )
+        garbage.usual()
         return engine
 
     def key(self, stage: str, *parts: str) -> str:
