@@ -44,14 +44,19 @@ def ringexp_killed(*overrides: str, when: Sequence[Path | str], sig: int = signa
     raise AssertionError(f"{pattern} never appeared under {folder}")
 
 
-class Store:
-    """A finished store, read back."""
+PARENT = "mlflow.parentRunId"
 
-    def __init__(self, folder: Path) -> None:
+
+class Store:
+    """A finished store, read back; of several pipelines, the one named."""
+
+    def __init__(self, folder: Path, pipeline: str | None = None) -> None:
         self.folder = folder
         self.client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
         experiments = [e.experiment_id for e in self.client.search_experiments()]
         self.runs = list(self.client.search_runs(experiments, order_by=["attributes.start_time ASC"]))
+        if pipeline is not None:
+            self.runs = [run for run in self.runs if pipeline in (run.info.run_id, run.data.tags.get(PARENT))]
 
     def kind(self, kind: str) -> list[Run]:
         return [run for run in self.runs if run.data.tags.get("ringexp.kind") == kind]
@@ -78,5 +83,5 @@ class Store:
         }
 
     def summary(self) -> dict[str, Any]:
-        (path,) = self.folder.glob("*/summary.json")
-        return json.loads(path.read_text())
+        folder = self.folder / self.pipeline.data.tags["ringexp.folder"]
+        return json.loads((folder / "summary.json").read_text())

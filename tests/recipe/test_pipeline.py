@@ -168,6 +168,25 @@ def _table(store: Store) -> str:
     return json.dumps([dict(zip(table["columns"], row, strict=True)) for row in table["data"]])
 
 
+def test_what_another_run_has_trained_is_taken_over_and_changes_nothing(first: Store, tmp_path: Path) -> None:
+    """Another second stage first, then `first` again beside it: only its second stage is left to train."""
+    overrides = (f"paths.store={tmp_path}", "seed=3")
+    done = ringexp(*overrides, "schedule.stages.1.weights.science=0")
+    assert done.returncode == 0, done.stderr[-3000:]
+    done = ringexp(*overrides)
+    assert done.returncode == 0, done.stderr[-3000:]
+    store = Store(tmp_path, Store(tmp_path).kind("pipeline")[-1].info.run_id)
+    reused = {run.data.tags["ringexp.stage"] for run in store.kind("stage") if "ringexp.reused_from" in run.data.tags}
+    assert reused == {"sft", "select", "evaluate-sft", "rl-math", "evaluate-rl-math"}
+    assert store.histories() == first.histories()
+    assert json.loads(_table(store)) == json.loads(_table(first))
+    assert store.summary()["evaluations"] == first.summary()["evaluations"]
+    assert "sft reused" in done.stdout
+    for table in ("samples/sft.json", "samples/rl-math.json"):
+        ours, theirs = (x.client.download_artifacts(x.pipeline.info.run_id, table) for x in (store, first))
+        assert json.loads(Path(ours).read_text()) == json.loads(Path(theirs).read_text())
+
+
 def test_finished_run_is_shown_not_repeated(first: Store) -> None:
     before = len(first.runs)
     done = ringexp(f"paths.store={first.folder}", "seed=3")

@@ -255,6 +255,7 @@ class Config:
     experiment_name: str = MISSING
     seed: int = 0
     fresh: bool = False
+    reuse: str = "auto"
     run_id: str | None = None
     steps: int | None = None
     progress: bool = True

@@ -48,6 +48,8 @@ def validate(config: Config) -> None:
     _selection(config)
     if config.evaluation.split not in ("train", "validation", "test"):
         raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
+    if config.reuse not in ("auto", "never"):
+        raise ConfigError(f"reuse={config.reuse}: use auto or never")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)

@@ -1,6 +1,7 @@
 """task=evaluate: pass@1 on held-out prompts, of the selected SFT checkpoint and after every RL stage."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ringexp import seeds
@@ -10,9 +11,10 @@ from ringexp.mixing import schedule
 from ringexp.records import Prompt, Sampling
 from ringexp.rollout.engine import require_match
 from ringexp.tasks.opening import open_workspace
-from ringexp.tasks.rl import stage_name, stages, weights_after
+from ringexp.tasks.reuse import turn
+from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
 from ringexp.tasks.select import selected
-from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tasks.workspace import Stage, Workspace
 from ringexp.tracking.run import TAG
 from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights
@@ -32,7 +34,7 @@ def run(config: Config) -> None:
 def evaluate_sft(workspace: Workspace) -> Mapping[str, float]:
     """The selected SFT checkpoint; its pass@1 becomes `final/sft/…`."""
     chosen = selected(workspace)
-    metrics = _evaluate(workspace, "evaluate-sft", chosen.path, chosen.step)
+    metrics = _evaluate(workspace, "evaluate-sft", Policy(chosen.key, chosen.path, chosen.step))
     _log_final(workspace, "sft", metrics, chosen.step)
     return metrics
 
@@ -41,7 +43,8 @@ def evaluate_stage(workspace: Workspace, stage: schedule.Stage) -> Mapping[str, 
     """The policy after an RL stage; the last stage's pass@1 becomes `final/rl/…`."""
     chosen = selected(workspace)
     step = chosen.sft_steps + stage.first_step + stage.steps
-    metrics = _evaluate(workspace, f"evaluate-{stage_name(stage)}", weights_after(workspace, chosen, stage), step)
+    policy = Policy(stage_key(workspace, chosen, stage), weights_after(workspace, chosen, stage), step)
+    metrics = _evaluate(workspace, f"evaluate-{stage_name(stage)}", policy)
     if stage == stages(workspace)[-1]:
         _log_final(workspace, "rl", metrics, step)
     return metrics
@@ -59,22 +62,30 @@ def final_metrics(checkpoint: str, metrics: Mapping[str, float]) -> dict[str, fl
     return {f"final/{checkpoint}/{domain}/pass_at_1": value for domain, value in parts.items()}
 
 
-def _evaluate(workspace: Workspace, name: str, weights: Path, step: int) -> Mapping[str, float]:
-    """The stage, or the metrics of the one that is finished."""
-    if workspace.finished(name, _key(workspace, weights)) is not None:
-        say(f"{name}: finished already")
-        return recorded(workspace, name, weights)
-    with workspace.stage(name, _key(workspace, weights)) as stage:
-        return _measure(workspace, stage, weights, step)
+@dataclass(frozen=True)
+class Policy:
+    """What is evaluated: its weights, the key that names what they were decided by, its place on the step axis."""
+
+    key: str
+    weights: Path
+    step: int
 
 
-def recorded(workspace: Workspace, name: str, weights: Path) -> Mapping[str, float]:
+def _evaluate(workspace: Workspace, name: str, policy: Policy) -> Mapping[str, float]:
+    """The stage, or the metrics of the one that is finished or could be taken from another run."""
+    with turn(workspace, name, _key(workspace, policy.key)) as stage:
+        if stage is not None:
+            return _measure(workspace, stage, policy.weights, policy.step)
+    return recorded(workspace, name, policy.key)
+
+
+def recorded(workspace: Workspace, name: str, policy_key: str) -> Mapping[str, float]:
     """The metrics of an evaluation that is finished. Raises RecordError where it is not."""
-    return dict(workspace.require(name, _key(workspace, weights), "evaluate").data.metrics)
+    return dict(workspace.require(name, _key(workspace, policy_key), "evaluate").data.metrics)
 
 
-def _key(workspace: Workspace, weights: Path) -> str:
-    return workspace.key("evaluate", workspace.place(weights))
+def _key(workspace: Workspace, policy_key: str) -> str:
+    return workspace.key("evaluate", policy_key)
 
 
 def _measure(workspace: Workspace, stage: Stage, weights: Path, step: int) -> Mapping[str, float]:

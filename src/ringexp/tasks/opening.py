@@ -59,7 +59,7 @@ def open_workspace(config: Config, repeats: Run | None = None) -> Iterator[Works
     with _alone(folder):
         status = "FINISHED" if run is None or run.info.status == "RUNNING" else run.info.status
         record = _create(workspace, store, folder, repeats) if run is None else store.resume(run)
-        workspace.attach(record, folder)
+        workspace.attach(record, folder, config.reuse == "auto" and not config.fresh and repeats is None)
         _describe(workspace)
         try:
             with record.running(status="FINISHED" if config.task.name in ("pipeline", "reproduce") else status):

@@ -70,7 +70,7 @@ def rebuild(store: Store, recorded: Run, config: Config) -> Config:
     now = cast(DictConfig, config)
     for key in OF_THIS_COMMAND:
         tree[key] = OmegaConf.select(now, key)
-    tree.fresh, tree.run_id = False, None
+    tree.fresh, tree.run_id, tree.reuse = False, None, "never"
     tree.tracking.experiment = store.client.get_experiment(recorded.info.experiment_id).name
     for key in overridden(now):
         OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)

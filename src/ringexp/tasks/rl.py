@@ -1,6 +1,6 @@
 """task=rl: the RL stages, one after the other, from the selected checkpoint."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -16,8 +16,10 @@ from ringexp.rl.parts import build_parts
 from ringexp.rl.samples import SampleTables
 from ringexp.stopping import StepsDone
 from ringexp.tasks.opening import join_workspace, open_workspace
+from ringexp.tasks.reuse import turn
 from ringexp.tasks.select import Selected, selected
 from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
+from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG
 from ringexp.training.callbacks import Attendant
 from ringexp.training.checkpoint import latest, load_state, load_weights
@@ -42,8 +44,14 @@ def stage_name(stage: schedule.Stage) -> str:
 
 
 def stage_key(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> str:
-    """Hash of what decides an RL stage: the RL configuration and the checkpoint it all starts from."""
-    return workspace.key("rl", workspace.place(chosen.path), stage.name)
+    """Hash of what decides an RL stage: configuration, its part of the schedule, the checkpoint, the stages before."""
+    before = _before(workspace, stage)
+    start = stage_key(workspace, chosen, before[-1]) if before else ""
+    return workspace.key("rl", chosen.key, start, provenance.digest(asdict(stage)))
+
+
+def _before(workspace: Workspace, stage: schedule.Stage) -> list[schedule.Stage]:
+    return [s for s in stages(workspace) if s.first_step < stage.first_step]
 
 
 def weights_after(workspace: Workspace, chosen: Selected, stage: schedule.Stage) -> Path:
@@ -59,17 +67,14 @@ def reinforcement_learning(workspace: Workspace) -> None:
 
 
 def rl_stage(workspace: Workspace, stage: schedule.Stage) -> None:
-    """One stage, unless it is finished."""
+    """One stage, unless it is finished or can be taken from another run."""
     chosen = selected(workspace)
-    key = stage_key(workspace, chosen, stage)
-    if workspace.finished(stage_name(stage), key) is not None:
-        say(f"{stage_name(stage)}: finished already")
-        return
-    before = [s for s in stages(workspace) if s.first_step < stage.first_step]
+    before = _before(workspace, stage)
     start = weights_after(workspace, chosen, before[-1]) if before else chosen.path
     tokens = sum(_tokens(workspace.require(stage_name(s), stage_key(workspace, chosen, s), "rl")) for s in before)
-    with workspace.stage(stage_name(stage), key) as opened:
-        _train(workspace, opened, stage, Begin(chosen, start, latest(opened.folder), tokens))
+    with turn(workspace, stage_name(stage), stage_key(workspace, chosen, stage), mirrored=True) as opened:
+        if opened is not None:
+            _train(workspace, opened, stage, Begin(chosen, start, latest(opened.folder), tokens))
 
 
 def _tokens(run: Run) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
+from mlflow.entities import Run
 
 from ringexp.config.schema import Config
 from ringexp.figures.selection import selection_figure
@@ -12,14 +13,20 @@ from ringexp.records import Checkpoint
 from ringexp.selection.catalog import Catalog
 from ringexp.selection.rules import Choice
 from ringexp.tasks.opening import open_workspace
+from ringexp.tasks.reuse import turn
 from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG
 
 
 @dataclass(frozen=True)
 class Selected:
-    """The decision as MLflow holds it: SFT step and weights, why, SFT's length in steps and tokens."""
+    """The decision as MLflow holds it: SFT step and weights, why, SFT's length in steps and tokens.
 
+    `key` names the checkpoint by what SFT was decided by, and its step.
+    """
+
+    key: str
     step: int
     path: Path
     reason: str
@@ -37,27 +44,37 @@ def run(config: Config) -> None:
 
 
 def select(workspace: Workspace) -> None:
-    """The stage, unless it is finished."""
+    """The stage, unless it is finished or can be taken from another run."""
     sft_run = workspace.require("sft", sft_key(workspace), "sft")
-    key = workspace.key("select", sft_run.info.run_id)
-    if workspace.finished("select", key) is not None:
-        say("select: finished already")
-        return
-    with workspace.stage("select", key) as stage:
-        candidates = Catalog(workspace.store, sft_run.info.run_id, workspace.root).candidates()
+    with turn(workspace, "select", _key(workspace, sft_run)) as stage:
+        if stage is None:
+            return
+        candidates = Catalog(workspace.store, _trained_by(sft_run), workspace.root).candidates()
         choice: Choice = instantiate(workspace.config.selection.rule)(candidates)
         if choice.fallback:
             say(f"warning: select: {choice.reason}")
         _record(workspace, stage, candidates, choice)
-    _retire(workspace, sft_run.info.run_id)
+    _retire(workspace, _trained_by(sft_run))
+
+
+def _key(workspace: Workspace, sft_run: Run) -> str:
+    """Hash of what decides the selection: its rule, and SFT."""
+    return workspace.key("select", sft_run.data.tags[TAG + "stage_key"])
+
+
+def _trained_by(sft_run: Run) -> str:
+    """The run that the checkpoints belong to: another pipeline's where SFT was taken from there."""
+    return str(sft_run.data.tags.get(TAG + "reused_from", sft_run.info.run_id))
 
 
 def _retire(workspace: Workspace, sft_run_id: str) -> None:
-    """Delete the weights that `selection.keep` does not keep; what any rule has selected in this pipeline stays."""
+    """Delete the weights that `selection.keep` does not keep; what any pipeline of the experiment selected stays."""
     keep = workspace.config.selection.keep
     if keep is None:
         return
-    selected = {workspace.root / run.data.tags[TAG + "selected_path"] for run in workspace.all_finished("select")}
+    decisions = workspace.store.find({TAG + "kind": "stage", TAG + "stage": "select"})
+    selected = {workspace.root / run.data.tags[TAG + "selected_path"] for run in decisions
+                if TAG + "selected_path" in run.data.tags}  # fmt: skip
     catalog = Catalog(workspace.store, sft_run_id, workspace.root)
     gone = catalog.retire(catalog.candidates(), keep, selected)
     if gone:
@@ -73,8 +90,9 @@ def sft_key(workspace: Workspace) -> str | None:
 def selected(workspace: Workspace) -> Selected:
     """The recorded decision. Raises RecordError where there is none."""
     sft_run = workspace.require("sft", sft_key(workspace), "sft")
-    tags = workspace.require("select", workspace.key("select", sft_run.info.run_id), "select").data.tags
+    tags = workspace.require("select", _key(workspace, sft_run), "select").data.tags
     return Selected(
+        key=provenance.digest([sft_run.data.tags[TAG + "stage_key"], tags[TAG + "selected_step"]]),
         step=int(tags[TAG + "selected_step"]), path=workspace.root / tags[TAG + "selected_path"],
         reason=tags[TAG + "reason"], fallback=tags[TAG + "fallback"] == "true",
         sft_steps=int(sft_run.data.tags[TAG + "steps"]), sft_tokens=int(sft_run.data.tags[TAG + "sft_tokens"]),

@@ -13,6 +13,7 @@ from ringexp.sft.module import SFTModule
 from ringexp.stopping import StepsDone
 from ringexp.tasks.data import untraced
 from ringexp.tasks.opening import join_workspace, open_workspace
+from ringexp.tasks.reuse import turn
 from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.training.callbacks import Attendant
@@ -28,13 +29,10 @@ def run(config: Config) -> None:
 
 
 def supervised_fine_tuning(workspace: Workspace) -> None:
-    """The stage, unless it is finished."""
-    key = workspace.key("sft")
-    if workspace.finished("sft", key) is not None:
-        say("sft: finished already")
-        return
-    with workspace.stage("sft", key) as stage:
-        _train(workspace, stage)
+    """The stage, unless it is finished or can be taken from another run."""
+    with turn(workspace, "sft", workspace.key("sft"), mirrored=True) as stage:
+        if stage is not None:
+            _train(workspace, stage)
 
 
 def _train(workspace: Workspace, stage: Stage) -> None:

