@@ -38,7 +38,7 @@ def coordinates_from_weights(weights: Sequence[float], floor: float = 0.0) -> li
     """
     if not weights or min(weights) < 0 or not 0 < sum(weights) < math.inf:
         raise ValueError(f"weights must be non-negative with a positive sum, not {list(weights)}")
-    above = _above([weight / sum(weights) for weight in weights], floor)
+    above = unfloored([weight / sum(weights) for weight in weights], floor)
     coordinates = []
     for i in range(1, len(above)):
         left, kept = sum(above[i - 1 :]), sum(above[i:])
@@ -52,8 +52,11 @@ def floored(weights: Sequence[float], floor: float) -> list[float]:
     return [floor + (1 - len(weights) * floor) * weight for weight in weights] if floor else list(weights)
 
 
-def _above(weights: Sequence[float], floor: float) -> list[float]:
-    """What each weight has above the floor."""
+def unfloored(weights: Sequence[float], floor: float) -> list[float]:
+    """What each of K weights has above the floor, not normalised: of all at the floor, zeros.
+
+    Raises ValueError for a weight below the floor and for a floor outside [0, 1/K].
+    """
     _check(floor, len(weights))
     below = [weight for weight in weights if weight < floor - ROUNDING]
     if below:
@@ -80,6 +83,29 @@ def tempered(prior: Sequence[float], temperature: float) -> list[float]:
     return _shares([(share / largest) ** (1 / temperature) if share > 0 else 0.0 for share in prior])
 
 
+def temperature_between(prior: Sequence[float], weights: Sequence[float]) -> float:
+    """The inverse of `tempered`: least squares on logarithms; 1 where every temperature gives the same.
+
+    It does not ask whether the weights are a tempered prior. Raises ValueError where a weight is 0 and the prior is
+    not or the other way round, and where the weights rank against the prior.
+    """
+    pairs = _logarithms(prior, weights)
+    centre = [sum(values) / len(pairs) for values in zip(*pairs)]
+    spread = sum((p - centre[0]) ** 2 for p, _ in pairs)
+    slope = sum((p - centre[0]) * (w - centre[1]) for p, w in pairs) / spread if spread > ROUNDING else 1.0
+    if slope < -ROUNDING:
+        raise ValueError(f"no temperature leads from {list(prior)} to {list(weights)}, which rank the other way round")
+    return 1 / slope if slope > ROUNDING else math.inf
+
+
+def _logarithms(before: Sequence[float], after: Sequence[float]) -> list[tuple[float, float]]:
+    """Of the pairs that are not both 0."""
+    pairs = list(zip(before, after, strict=True))
+    if any((b > 0) != (a > 0) for b, a in pairs) or max(before, default=0.0) <= 0:
+        raise ValueError(f"nothing leads from {list(before)} to {list(after)}: a weight of 0 stays 0")
+    return [(math.log(b), math.log(a)) for b, a in pairs if b > 0]
+
+
 def tilted(weights: Sequence[float], tilt: Sequence[float]) -> list[float]:
     """Weights ∝ w·exp(tilt), which sum to 1. Equal tilts change nothing; a weight of 0 stays 0.
 
@@ -103,8 +129,5 @@ def tilt_between(before: Sequence[float], after: Sequence[float]) -> list[float]
 
     Raises ValueError where one of a pair is 0 and the other is not: no finite tilt leads there.
     """
-    pairs = list(zip(before, after, strict=True))
-    if any((b > 0) != (a > 0) for b, a in pairs):
-        raise ValueError(f"no tilt leads from {list(before)} to {list(after)}: a weight of 0 stays 0")
-    logs = [math.log(a / b) for b, a in pairs if b > 0]
-    return [math.log(a / b) - sum(logs) / len(logs) if b > 0 else 0.0 for b, a in pairs]
+    logs = [after - before for before, after in _logarithms(before, after)]
+    return [math.log(a / b) - sum(logs) / len(logs) if b > 0 else 0.0 for b, a in zip(before, after, strict=True)]
