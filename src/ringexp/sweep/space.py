@@ -133,8 +133,8 @@ def _hold(cfg: DictConfig, name: str, values: Mapping[str, float], plan: Plan) -
     for own, wanted in zip(found.weights, plan.weights, strict=True):
         apart += [abs(own.get(domain, 0.0) - weight) for domain, weight in wanted.items()]
     if not max(apart) <= TOLERANCE:
-        raise ConfigError(f"schedule={config.schedule.name}: cannot be the baseline {name}; its nearest point is "
-                          f"{max(apart):.2g} away")  # fmt: skip
+        raise ConfigError(f"schedule={config.schedule.name}: cannot be the baseline {name}: the nearest that "
+                          f"its numbers come is {max(apart):.2g} away")  # fmt: skip
 
 
 def availability(
