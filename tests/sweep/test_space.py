@@ -106,6 +106,7 @@ def test_a_tilted_schedule_takes_what_has_every_domain(composed: Composed) -> No
     ([TWO], "best", "there are uniform, natural, math_only"),
     ([TWO, "schedule.search.floor=0.1"], "two_stage", "a weight of 0 lies below the floor of 0.1"),
     ([TILT], "reverse", "a weight of 0 stays 0"),
+    ([TWO, "schedule.search.floor=0.5"], "uniform", r"schedule.stages\[first\].floor=0.5: must lie"),
     (["schedule=joint"], "two_stage", "needs two stages"),
     (["schedule=joint"], "uniform", "come is 0.15 away"),
     (["schedule=code_only"], "math_only", "mixes no math"),

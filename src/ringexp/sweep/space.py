@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from ringexp.config.schema import StageConfig
+from ringexp.config.schedules import check_schedule
+from ringexp.config.schema import Config, StageConfig
 from ringexp.config.validate import typed
 from ringexp.errors import ConfigError
 from ringexp.mixing.schedule import Stage, normalised, resolve_stages
@@ -41,9 +42,10 @@ def baseline(cfg: DictConfig, name: str) -> dict[str, float]:
     0, which leaves it one step, and its neighbour's weights. Raises ConfigError for another name and where the
     schedule cannot be that.
     """
-    schedule = typed(cfg).schedule
-    shares = [stage.share for stage in schedule.stages]
-    plan = _plan(name, _sizes(cfg), shares)
+    config = typed(cfg)
+    schedule = config.schedule
+    check_schedule(schedule, config.trainer.max_steps)
+    plan = _plan(name, _sizes(config), [stage.share for stage in schedule.stages])
     values = {}
     if schedule.boundary is not None:
         values["schedule.boundary"] = plan.shares[0] / sum(plan.shares)
@@ -62,9 +64,8 @@ def baseline(cfg: DictConfig, name: str) -> dict[str, float]:
     return values
 
 
-def _sizes(cfg: DictConfig) -> Weights:
+def _sizes(config: Config) -> Weights:
     """`data.sizes` of the domains that the schedule mixes."""
-    config = typed(cfg)
     domains = [d for stage in resolve_stages(config.schedule, config.trainer.max_steps) for d in stage.weights]
     for domain in domains:
         if domain not in config.data.sizes:
