@@ -1,13 +1,15 @@
-"""Stages: the run's steps divided exactly."""
+"""Stages: the run's steps divided exactly, weights from every form."""
+
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ringexp.config.schema import ScheduleConfig, StageConfig
-from ringexp.mixing.schedule import Stage, normalised, resolve_stages, split_steps
+from ringexp.mixing.schedule import Stage, normalised, resolve_stages, split_steps, stage_weights
 
-SHARES = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8)
+SHARES = st.lists(st.floats(0, 0) | st.floats(1e-3, 1e3), min_size=1, max_size=8).filter(lambda shares: sum(shares) > 0)
 
 
 @pytest.mark.parametrize(("shares", "steps", "expected"), [
@@ -17,6 +19,9 @@ SHARES = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8)
     ([0.7, 0.3], 10, [7, 3]),
     ([2, 1, 1], 8, [4, 2, 2]),
     ([1000, 1], 5, [4, 1]),           # at least one step each
+    ([0, 1], 5, [1, 4]),              # with a share of 0 too
+    ([1, 0], 5, [4, 1]),
+    ([0, 1, 0], 5, [1, 3, 1]),
     ([1, 1000, 1], 3, [1, 1, 1]),
     ([1 / 3, 1 / 3, 1 / 3], 10, [4, 3, 3]),
 ])  # fmt: skip
@@ -70,3 +75,27 @@ def test_coordinates_become_weights() -> None:
     first, second = resolve_stages(config, 2)
     assert first.weights == pytest.approx({"math": 0.5, "code": 0.25, "science": 0.25})
     assert second.weights == {"science": 1.0}
+
+
+def test_a_floor_a_prior_and_a_tilt() -> None:
+    natural = {"math": 16.0, "code": 4.0, "science": 0.0}
+    config = ScheduleConfig("searched", [
+        StageConfig("a", domains=["math", "code"], coordinates=[0.0], floor=0.1),
+        StageConfig("b", prior=natural),
+        StageConfig("c", prior=natural, temperature=2.0),
+        StageConfig("d", tilt={"code": math.log(4)}),
+        StageConfig("e", tilt={}, floor=0.2),
+    ])  # fmt: skip
+    weights = [stage.weights for stage in resolve_stages(config, 5)]
+    assert weights[0] == pytest.approx({"math": 0.9, "code": 0.1})
+    assert weights[1] == pytest.approx({"math": 0.8, "code": 0.2, "science": 0.0})
+    assert weights[2] == pytest.approx({"math": 2 / 3, "code": 1 / 3, "science": 0.0})
+    assert weights[3] == pytest.approx({"math": 1 / 3, "code": 2 / 3, "science": 0.0})
+    assert weights[4] == pytest.approx({"math": 0.2 + 0.4 / 3, "code": 0.2 + 0.8 / 3, "science": 0.2})
+
+
+def test_a_tilt_needs_a_stage_before_it() -> None:
+    with pytest.raises(ValueError, match="needs a stage before"):
+        resolve_stages(ScheduleConfig("s", [StageConfig("a", tilt={"math": 1.0})]), 1)
+    with pytest.raises(ValueError, match="over these domains"):
+        stage_weights(StageConfig("b", tilt={"law": 1.0}), {"math": 1.0})

@@ -1,5 +1,7 @@
 """OmegaConf resolvers that conf/ may use."""
 
+import math
+
 from omegaconf import OmegaConf
 
 
@@ -16,7 +18,25 @@ def total(*values: float) -> float:
     return sum(float(value) for value in values)
 
 
+def fraction(value: float, *others: float) -> float:
+    """`${fraction:1,3}` = 0.25: a value's part of the sum of all."""
+    return float(value) / total(value, *others)
+
+
+def rest(share: float) -> float:
+    """`${rest:0.3}` = 0.7. For the share of a stage that has what another left."""
+    return 1 - float(share)
+
+
+def product(*values: float) -> float:
+    """`${product:0.5,0.5}`. For a share of a share."""
+    return math.prod(float(value) for value in values)
+
+
 def register() -> None:
     """Make the resolvers known to OmegaConf; may be called again."""
     OmegaConf.register_new_resolver("sum", total, replace=True)
+    OmegaConf.register_new_resolver("fraction", fraction, replace=True)
+    OmegaConf.register_new_resolver("rest", rest, replace=True)
+    OmegaConf.register_new_resolver("product", product, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)

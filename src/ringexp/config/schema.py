@@ -91,8 +91,11 @@ class SFTConfig:
 class StageConfig:
     """One RL stage: its domain weights, its share of the RL steps, its length limit in response tokens.
 
-    The weights are given either as they are (`weights`, normalised) or as `domains` and one coordinate in [0, 1] fewer
-    (`coordinates`, see mixing.simplex): the form for a search.
+    The weights have one of four forms (mixing.simplex): `weights`, normalised; `domains` and one coordinate in [0, 1]
+    fewer (`coordinates`); a `prior` and its `temperature` (null: 1); the weights of the stage before times
+    exp(`tilt`), 0 for a domain that is not named. `floor` is the least weight of every domain in the last three.
+
+    A share is relative to the other stages'; one of 0 leaves the stage a single step.
     """
 
     name: str = MISSING
@@ -101,14 +104,26 @@ class StageConfig:
     coordinates: list[float] | None = None
     share: float = 1.0
     max_response_tokens: int = 128
+    floor: float = 0.0
+    prior: dict[str, float] | None = None
+    temperature: float | None = None
+    tilt: dict[str, float] | None = None
 
 
 @dataclass
 class ScheduleConfig:
-    """The RL stages, one after the other."""
+    """The RL stages, one after the other.
+
+    The rest are single numbers for a search, which the stages of a searched schedule read by interpolation:
+    `boundary`, the first stage's share of the RL steps; `later_boundary`, the second's share of the steps after that,
+    where there is a third; `search`, whatever decides the stages' weights.
+    """
 
     name: str = MISSING
     stages: list[StageConfig] = MISSING
+    boundary: float | None = None
+    later_boundary: float | None = None
+    search: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -1,13 +1,13 @@
 """Checks of a composed configuration, each with one clear line that names the key and the mend."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from ringexp.config.schema import Config, StageConfig
+from ringexp.config.schedules import check_schedule, check_weights
+from ringexp.config.schema import Config
 from ringexp.errors import ConfigError, DataError
 
 
@@ -43,7 +43,7 @@ def validate(config: Config) -> None:
     _algorithm(config)
     _ranks(config)
     _sft(config)
-    _stages(config)
+    check_schedule(config.schedule, config.trainer.max_steps)
     _domains(config)
     _selection(config)
     if config.evaluation.split not in ("train", "validation", "test"):
@@ -167,50 +167,7 @@ def _sft(config: Config) -> None:
     for domain in config.data.pools:
         if domain not in config.sft.weights:
             raise ConfigError(f"sft.weights: no weight for domain {domain!r} of data.pools; give one, 0 leaves it out")
-    _weights("sft.weights", {domain: config.sft.weights[domain] for domain in config.data.pools})
-
-
-def _weights(key: str, weights: Mapping[str, float]) -> None:
-    if any(not weight >= 0 for weight in weights.values()):
-        raise ConfigError(f"{key}={dict(weights)}: no weight may be negative")
-    if not 0 < sum(weights.values()) < float("inf"):
-        raise ConfigError(f"{key}={dict(weights)}: the weights sum to {sum(weights.values()):g}; give one domain more")
-
-
-def _stages(config: Config) -> None:
-    stages = config.schedule.stages
-    if not stages:
-        raise ConfigError("schedule.stages: at least one stage is needed")
-    names = [stage.name for stage in stages]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"schedule.stages: two stages share a name in {names}")
-    for stage in stages:
-        where = f"schedule.stages[{stage.name}]"
-        _mixture(where, stage)
-        if not 0 < stage.share < float("inf"):
-            raise ConfigError(f"{where}.share={stage.share}: must be greater than 0, and finite")
-        if stage.max_response_tokens < 1:
-            raise ConfigError(f"{where}.max_response_tokens={stage.max_response_tokens}: must be at least 1")
-    if len(stages) > config.trainer.max_steps:
-        raise ConfigError(f"trainer.max_steps={config.trainer.max_steps}: fewer steps than schedule.stages")
-
-
-def _mixture(where: str, stage: StageConfig) -> None:
-    """Weights, or domains and coordinates."""
-    if stage.weights is not None:
-        if stage.coordinates is not None:
-            raise ConfigError(f"{where}: weights and coordinates are both given; set one of them to null")
-        _weights(f"{where}.weights", stage.weights)
-        return
-    if not stage.domains or stage.coordinates is None:
-        raise ConfigError(f"{where}: give weights, or domains and coordinates")
-    if len(set(stage.domains)) < len(stage.domains):
-        raise ConfigError(f"{where}.domains={list(stage.domains)}: a domain is named twice")
-    if len(stage.coordinates) != len(stage.domains) - 1:
-        raise ConfigError(f"{where}.coordinates={list(stage.coordinates)}: {len(stage.domains)} domains take "
-                          f"{len(stage.domains) - 1} coordinates")
-    if any(not 0 <= u <= 1 for u in stage.coordinates):
-        raise ConfigError(f"{where}.coordinates={list(stage.coordinates)}: each must lie between 0 and 1")
+    check_weights("sft.weights", {domain: config.sft.weights[domain] for domain in config.data.pools})
 
 
 def _selection(config: Config) -> None:
@@ -227,7 +184,7 @@ def _selection(config: Config) -> None:
 def _domains(config: Config) -> None:
     pools, verifiers = set(config.data.pools), set(config.rewards.verifiers)
     for stage in config.schedule.stages:
-        for domain in stage.weights if stage.weights is not None else stage.domains or ():
+        for domain in stage.weights or stage.prior or stage.domains or ():
             if domain not in pools:
                 raise ConfigError(
                     f"schedule.stages[{stage.name}]: domain {domain!r} has no prompts; data.pools has "

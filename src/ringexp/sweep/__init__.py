@@ -1,0 +1,1 @@
+"""Searches over configurations: what is searched, and what is known before the search."""
