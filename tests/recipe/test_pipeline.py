@@ -204,10 +204,11 @@ def test_another_rule_over_a_recorded_run(first: Store) -> None:
 
 
 def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store) -> None:
-    """RL and evaluation under another rule are stages of their own; the pipeline's curves and finals stay."""
+    """RL with another algorithm, and its evaluation, are stages of their own; the pipeline's curves and finals stay."""
     run_id = first.pipeline.info.run_id
     for task in ("select", "rl", "evaluate"):
-        done = ringexp(f"paths.store={first.folder}", f"task={task}", "selection=last", f"run_id={run_id}", "seed=3")
+        done = ringexp(f"paths.store={first.folder}", f"task={task}", "selection=last", "algorithm=grpo",
+                       f"run_id={run_id}", "seed=3")  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
     after = Store(first.folder)
     assert after.pipeline.info.status == "FINISHED"
