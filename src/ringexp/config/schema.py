@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import MISSING
 
 Component = dict[str, Any]
+OBJECTIVES = ("mean_gain", "worst_gain")
 
 
 @dataclass
@@ -189,8 +190,20 @@ class SelectionConfig:
 
 
 @dataclass
+class DuringConfig:
+    """Evaluation while RL trains: every so many steps (null: never), validation prompts per domain, samples of each."""
+
+    every: int | None = None
+    prompts: int = 64
+    samples: int = 1
+
+
+@dataclass
 class EvaluationConfig:
-    """Held-out evaluation: prompts per domain, samples of each, k of pass@k, rows per domain of the sample table."""
+    """Held-out evaluation: prompts per domain, samples of each, k of pass@k, rows per domain of the sample table.
+
+    `objective` is what a pipeline returns to a search: mean_gain or worst_gain (evaluation.objective).
+    """
 
     split: str = "test"
     prompts: int = 400
@@ -199,6 +212,8 @@ class EvaluationConfig:
     max_response_tokens: int = 128
     k: list[int] = field(default_factory=lambda: [1, 4])
     table_rows: int = 32
+    during: DuringConfig = field(default_factory=DuringConfig)
+    objective: str = "mean_gain"
 
 
 @dataclass
@@ -271,6 +286,7 @@ class Config:
     seed: int = 0
     fresh: bool = False
     reuse: str = "auto"
+    sweep_run: str | None = None
     run_id: str | None = None
     steps: int | None = None
     progress: bool = True

@@ -7,7 +7,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schedules import check_schedule, check_weights
-from ringexp.config.schema import Config
+from ringexp.config.schema import OBJECTIVES, Config
 from ringexp.errors import ConfigError, DataError
 
 
@@ -50,6 +50,8 @@ def validate(config: Config) -> None:
         raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
     if config.reuse not in ("auto", "never"):
         raise ConfigError(f"reuse={config.reuse}: use auto or never")
+    if config.evaluation.objective not in OBJECTIVES:
+        raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use {' or '.join(OBJECTIVES)}")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)
@@ -86,6 +88,7 @@ POSITIVE = (
     "sft.probe.validation", "sft.probe.max_response_tokens", "trainer.table_rows", "evaluation.prompts",
     "evaluation.samples", "evaluation.temperature",
     "evaluation.max_response_tokens", "evaluation.table_rows", "rollout.tolerance",
+    "evaluation.during.every", "evaluation.during.prompts", "evaluation.during.samples",
 )  # fmt: skip
 
 

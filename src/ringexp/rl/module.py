@@ -69,9 +69,14 @@ class C3POModule(StepModule):
         """The policy's version: the run's step that made it."""
         return self.offset + self.step
 
+    @property
+    def evaluator(self) -> Evaluator:
+        """Engine and verifiers; between two steps the engine holds the current weights."""
+        return self._outside[1]
+
     def sync(self) -> None:
         """Give the engine the current weights, as `version`."""
-        self._outside[1].sync(self.whole_model(), self.version)
+        self.evaluator.sync(self.whole_model(), self.version)
 
     def on_fit_start(self) -> None:
         """The engine starts from the weights that training starts or continues from."""
@@ -117,7 +122,7 @@ class C3POModule(StepModule):
             for place in range(first, first + self._share(prompts))
             for sample in range(self.config.group_size)
         ]
-        collected = self._outside[1].collect(requests, self.sampling, self.config.group_size)
+        collected = self.evaluator.collect(requests, self.sampling, self.config.group_size)
         drawn_with = {v for group in collected.groups for rollout in group.rollouts for v in rollout.versions}
         if stale := drawn_with - {self.version}:
             raise EngineMismatchError(f"policy version {self.version}: the engine drew with version {min(stale)}")
