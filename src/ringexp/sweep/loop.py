@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ringexp.errors import ConfigError, SweepError
 from ringexp.sweep import choices, progress, storage
-from ringexp.sweep.claims import INTERRUPTED, Claims, Nothing, Plan, counted, fail, in_state
+from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
 from ringexp.sweep.observer import NoObserver, Observer
 from ringexp.sweep.owner import beating
 from ringexp.sweep.search import Search, parse
@@ -92,7 +92,8 @@ def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> N
 def _open(url: str, name: str, given: Settings, search: Search, seed: int | None, pruner: Mapping[str, Any]) -> int:
     """Make the study or join it; the seed of its draws. Raises ConfigError where it is another one's."""
     with storage.locked(url, name):
-        study = optuna.create_study(study_name=name, storage=storage.open_storage(url), direction=given.direction,
+        direction = StudyDirection[given.direction.upper()]
+        study = optuna.create_study(study_name=name, storage=storage.open_storage(url), direction=direction,
                                     load_if_exists=True, sampler=RandomSampler())  # fmt: skip
         if SEARCH not in study.user_attrs:
             if study.get_trials(deepcopy=False):
@@ -100,9 +101,8 @@ def _open(url: str, name: str, given: Settings, search: Search, seed: int | None
             seeds = np.random.SeedSequence().generate_state(1)
             study.set_user_attr(SEED, int(seeds[0]))
             study.set_user_attr(SEARCH, search.described())
-        direction = "maximize" if study.direction == StudyDirection.MAXIMIZE else "minimize"
-        now = {"direction": given.direction} | search.described()
-        if found := progress.differences({"direction": direction} | study.user_attrs[SEARCH], now):
+        was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
+        if found := progress.differences(was, {"direction": given.direction} | search.described()):
             raise ConfigError(f"{KEY}.study_name={name}: the study in the storage is another one: {'; '.join(found)}. "
                               "Give another study_name")  # fmt: skip
         study.set_user_attr(PRUNER, dict(pruner))
@@ -221,13 +221,14 @@ class _Worker:
 
     def _check_failures(self, study: optuna.Study) -> None:
         """Raises SweepError where more trials have failed than may."""
-        failed = in_state(study.get_trials(deepcopy=False), TrialState.FAIL)
-        if len(failed) > self.given.max_failure_rate * self.given.n_trials:
+        trials = study.get_trials(deepcopy=False)
+        failed, rate = in_state(trials, TrialState.FAIL), self.given.max_failure_rate
+        if len(failed) > rate * self.given.n_trials:
             raise SweepError(
-                f"{len(failed)} of {len(counted(study.get_trials(deepcopy=False)))} trials failed, more than "
-                f"{KEY}.max_failure_rate={self.given.max_failure_rate:g} of {self.given.n_trials} allows; the last: trial "
-                f"{failed[-1].number}, {failed[-1].user_attrs.get('reason', '')}. Mend that and give another study_name, "
-                "or raise max_failure_rate and go on"
+                f"{len(failed)} of {len(counted(trials))} trials failed, more than {KEY}.max_failure_rate={rate:g} of "
+                f"{self.given.n_trials} allows; the last: trial {failed[-1].number}, "
+                f"{failed[-1].user_attrs.get(REASON, '')}. Mend that and give another study_name, or raise "
+                "max_failure_rate and go on"
             )
 
 

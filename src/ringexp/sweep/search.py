@@ -166,12 +166,12 @@ def _override(name: str, line: str, loader: ConfigLoader | None) -> Override:
 
 def _key(override: Override) -> str:
     """The key without `+` and `~`."""
-    return override.get_key_element().lstrip("+~")
+    return str(override.get_key_element()).lstrip("+~")
 
 
 def _yaml_text(value: Any) -> str:
     """A value from YAML as one would write it on the command line."""
-    return value if isinstance(value, str) else str(Transformer.str(value))
+    return str(value) if isinstance(value, str) else str(Transformer.str(value))
 
 
 def _condition(key: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -199,7 +199,7 @@ def _distribution(override: Override) -> tuple[BaseDistribution, tuple[str, ...]
     value: Any = override.value()
     if getattr(value, "shuffle", False):
         raise ValueError("shuffle(…) has no meaning here; the sampler decides the order")
-    tags = getattr(value, "tags", set())
+    tags: set[str] = getattr(value, "tags", set())
     if tags - {"log"}:
         raise ValueError(f"unknown tag {', '.join(sorted(tags - {'log'}))}; only log is known")
     log = "log" in tags
@@ -226,10 +226,11 @@ def _range(value: Any, log: bool) -> BaseDistribution:
 def _choice(element: Any) -> CategoricalChoiceType:
     """A choice as Optuna keeps it: numbers and texts as they are, lists and mappings as their text."""
     if isinstance(element, QuotedString):
-        return element.text
-    if element is None or isinstance(element, str | int | float | bool):
-        return element
-    return str(Transformer.str(element))
+        return str(element.text)
+    plain: str | int | float | bool | None = (
+        element if element is None or isinstance(element, str | int | float | bool) else str(Transformer.str(element))
+    )
+    return plain
 
 
 def _ordered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:

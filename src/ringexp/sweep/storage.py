@@ -31,8 +31,8 @@ def address(settings: Settings, study_name: str) -> str:
         return JOURNAL + str(Path(given.removeprefix(JOURNAL)).absolute())
     if given.startswith(SQLITE) and len(given) > len(SQLITE):
         if settings.n_jobs > 1:
-            raise ConfigError(f"{KEY}.n_jobs={settings.n_jobs}: SQLite is for one process; use a journal (storage=null) "
-                              "or PostgreSQL")  # fmt: skip
+            raise ConfigError(f"{KEY}.n_jobs={settings.n_jobs}: SQLite is for one process; use a journal "
+                              "(storage=null) or PostgreSQL")  # fmt: skip
         return SQLITE + str(Path(given.removeprefix(SQLITE)).absolute())
     if given.startswith("postgresql"):
         return _with_driver(given)

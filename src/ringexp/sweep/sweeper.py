@@ -14,7 +14,7 @@ from ringexp.sweep.settings import settings
 LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
-class OptunaSweeper(Sweeper):
+class OptunaSweeper(Sweeper):  # type: ignore[misc]
     """Runs the trials that a study still misses, together with whoever else does."""
 
     def __init__(self, **given: Any) -> None:

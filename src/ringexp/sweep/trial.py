@@ -5,10 +5,7 @@ there is a trial.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-
-if TYPE_CHECKING:
-    import optuna
+from typing import Any, Protocol, runtime_checkable
 
 PRUNER, WARMUP = "ringexp.pruner", "ringexp.warmup"
 """User attributes of the study: what prunes (a `_target_` with its arguments), and from which step on."""

@@ -1,4 +1,4 @@
-"""Where Hydra finds our sweeper: it builds plugins of the namespace `hydra_plugins` alone. All of it is in ringexp.sweep."""
+"""Where Hydra finds our sweeper: it builds plugins of the namespace `hydra_plugins` alone."""
 
 from ringexp.sweep import sweeper
 
