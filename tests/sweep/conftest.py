@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
-
 from applications import Application
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The same sweep on SQLite, a journal and a PostgreSQL server of our own."""
 
 import importlib.util
+import json
 import os
 import pwd
 import shutil
@@ -41,9 +42,9 @@ def postgresql() -> Iterator[str]:
                    check=True, capture_output=True, cwd=folder, **change)  # fmt: skip
     server = subprocess.Popen([programs / "postgres", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(port),
                                "-k", folder, "-F"], cwd=folder, stderr=subprocess.DEVNULL, **change)  # fmt: skip
+    ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
     try:
-        subprocess.run([programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], check=False)
-        while subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+        while subprocess.run(ready, check=False).returncode:
             assert server.poll() is None, "the server did not start"
         yield f"postgresql://sweeper@127.0.0.1:{port}/postgres"
     finally:
@@ -67,7 +68,7 @@ def seen(app: Application, url: str) -> str:
 
 
 def test_a_sweep_with_a_dead_a_failed_and_a_pruned_trial(app: Application, url: str) -> None:
-    (app.folder / "curves.json").write_text("[[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4], [5, 5, 5], [6, 6, 6], [7, 7, 7]]")
+    (app.folder / "curves.json").write_text(json.dumps([[i, i, i] for i in range(7)]))
     command = ("y=range(0,6)", "hydra.sweeper.sampler=grid", "hydra.sweeper.n_trials=7", "curves=curves.json",
                "hydra.sweeper.pruner={name:median,n_startup_trials:2}", "hydra.sweeper.max_failure_rate=0.2",
                "die_at=3", "fail_at=[5]", f"hydra.sweeper.storage='{url}'")  # fmt: skip
@@ -122,3 +123,17 @@ def test_what_a_trial_says_is_in_the_storage(app: Application, url: str) -> None
     assert stored.user_attrs == {"run": "abc"}
     assert stored.constraints == {"seconds": 3.0}
     open_storage.cache_clear()
+
+
+def test_a_half_written_line_does_not_make_a_journal_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    study = optuna.create_study(study_name="s", storage=open_storage(f"journal://{path}"))
+    study.set_user_attr("a", 1)
+    with path.open("a") as file:
+        file.write('{"op_code": 2, "worker')  # killed in mid-write
+    study.set_user_attr("b", 2)
+    open_storage.cache_clear()
+    again = optuna.load_study(study_name="s", storage=open_storage(f"journal://{path}"))
+    assert again.user_attrs == {"a": 1, "b": 2}
+    plain = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))  # as a dashboard does
+    assert optuna.load_study(study_name="s", storage=plain).user_attrs == {"a": 1, "b": 2}

@@ -95,7 +95,7 @@ def test_workers_end_when_the_first_is_killed(app: Application) -> None:
 
 def plan(n_trials: int = 4, **changes: Any) -> Plan:
     search = parse({"x": "interval(0,1)"}, [])
-    options = {"retries": 0, "enqueue": (), "seed": 0, "build": lambda draw, attempt: optuna.samplers.RandomSampler(draw)}
+    options = {"retries": 0, "enqueue": (), "seed": 0, "build": lambda draw, _: optuna.samplers.RandomSampler(draw)}
     return Plan(search, n_trials, **(options | changes))
 
 

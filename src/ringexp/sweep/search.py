@@ -10,7 +10,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep, Transformer
+from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString, RangeSweep, Transformer
 from hydra.errors import HydraException
 from optuna.distributions import (
     BaseDistribution,
@@ -212,7 +212,7 @@ def _distribution(override: Override) -> tuple[BaseDistribution, tuple[str, ...]
     if log:
         raise ValueError("log is for interval(…) and range(…)")
     elements = list(override.sweep_iterator())
-    return CategoricalDistribution([_choice(e) for e in elements]), tuple(str(Transformer.str(e)) for e in elements)
+    return CategoricalDistribution([_choice(e) for e in elements]), tuple(_choice_text(e) for e in elements)
 
 
 def _range(value: Any, log: bool) -> BaseDistribution:
@@ -231,6 +231,17 @@ def _choice(element: Any) -> CategoricalChoiceType:
         element if element is None or isinstance(element, str | int | float | bool) else str(Transformer.str(element))
     )
     return plain
+
+
+PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_][\w.-]*", re.IGNORECASE)
+"""Texts that Hydra's grammar reads as themselves without quotes."""
+
+
+def _choice_text(element: Any) -> str:
+    """A choice as an override's value; a text that would read as something else in quotes."""
+    if isinstance(element, str) and not PLAIN.fullmatch(element):
+        return str(QuotedString(element, Quote.single).with_quotes())
+    return str(Transformer.str(element))
 
 
 def _ordered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
