@@ -23,7 +23,7 @@ from ringexp.sweep.search import Identity, Point, Search, free_points, identity
 
 REASON, LOST, RETRY_OF, DEATHS, ENQUEUED, DRAW = "reason", "lost", "retry_of", "deaths", "enqueued", "draw"
 """User attributes of a trial: why it failed; that it does not count (`died`, `interrupted`); the number of the trial
-whose point it runs again, and how often that died; which enqueued point it is; the number of its draw."""
+whose point it runs again, and how often that died; the enqueued point that it stands for; the number of its draw."""
 
 DIED, INTERRUPTED = "died", "interrupted"
 
@@ -117,10 +117,10 @@ class Claims:
             if deaths is not None and identity(trial.params) not in taken:
                 kept = {k: v for k, v in trial.user_attrs.items() if k in (ENQUEUED, DRAW)}
                 return trial.params, kept | {RETRY_OF: trial.number, DEATHS: deaths}
-        begun = {t.user_attrs.get(ENQUEUED) for t in trials if t.params}
-        for index, point in enumerate(self.plan.enqueue):
-            if index not in begun and self._is_free(point, taken):
-                return point, {ENQUEUED: index}
+        begun = [identity(t.user_attrs.get(ENQUEUED, {})) for t in trials if t.params]
+        for point in self.plan.enqueue:
+            if identity(point) not in begun and self._is_free(point, taken):
+                return point, {ENQUEUED: dict(point)}
         return {}, {}
 
     def _is_free(self, point: Point, taken: set[Identity]) -> bool:

@@ -18,9 +18,11 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
@@ -30,11 +32,11 @@ from ringexp.errors import ConfigError, SweepError
 from ringexp.sweep import choices, progress, storage
 from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
 from ringexp.sweep.observer import NoObserver, Observer
-from ringexp.sweep.owner import beating
+from ringexp.sweep.owner import OWNER, beating
 from ringexp.sweep.search import Search, parse
 from ringexp.sweep.settings import KEY, Settings
 from ringexp.sweep.trial import PRUNER, WARMUP
-from ringexp.sweep.workers import PATIENCE, Workers, end_with_parent, is_worker
+from ringexp.sweep.workers import Workers, end_with_parent, is_worker
 from ringexp.tracking.secrets import scrub
 
 SEARCH, SEED = "ringexp.search", "ringexp.seed"
@@ -44,6 +46,7 @@ POLL = 1.0
 """Seconds between looks at the study of a worker that waits; BEATS heartbeats fall into `grace`."""
 
 BEATS = 6
+TAKEN = "another worker took it for dead; its result does not count"
 LONGEST = 300
 """Characters of a reason."""
 
@@ -130,10 +133,11 @@ class _Worker:
                 else:
                     self.workers.start(self.given.n_jobs - 1)
                 self._trials(extra)
-            except SweepError:
-                self.workers.signal(signal.SIGTERM)
-                self.workers.end(PATIENCE)
-                if not is_worker():  # the first one says so
+            except BaseException as error:
+                self._close()
+                if not self.workers.signals:
+                    self.workers.signal(signal.SIGTERM)
+                if not (isinstance(error, SweepError) and is_worker()):  # which the first one says
                     raise
             finally:
                 self.workers.end()
@@ -154,21 +158,17 @@ class _Worker:
             self._check_failures(self.claims.study())
 
     def _run(self, trial: optuna.Trial, extra: Sequence[str]) -> None:
-        """Run a trial's job and tell how it ended; an interrupted one is closed as that, and the interrupt goes on."""
+        """Run a trial's job and tell how it ended."""
         overrides = [*self.claims.plan.search.fixed, *extra, *self.claims.plan.search.overrides(trial.params),
                      f"++trial={self._key(trial)}"]  # fmt: skip
         try:
             with beating(trial, self.given.grace / BEATS):
                 (job,) = self.launcher.launch([overrides], initial_job_idx=trial.number)
-        except KeyboardInterrupt:
-            self._interrupted(trial)
-            raise
         except SystemExit as end:
             if self.workers.signals:
-                self._interrupted(trial)
                 raise
             self._fail(trial, f"the job ended its process (exit status {end.code})")
-        except Exception as error:  # composing this job's configuration failed
+        except (HydraException, OmegaConfBaseException) as error:  # this job's configuration cannot be composed
             self._fail(trial, _words(error), error)
         else:
             self._tell(trial, job)
@@ -187,7 +187,7 @@ class _Worker:
         elif isinstance(value, optuna.TrialPruned):
             self._finish(trial, None)
         elif self.workers.signals:  # what a library made of the interrupt
-            self._interrupted(trial)
+            self._close()
         else:
             self._fail(trial, _words(value), value)
 
@@ -198,7 +198,7 @@ class _Worker:
         try:
             study.tell(trial.number, value, state)
         except (UpdateFinishedTrialError, ValueError):
-            _say(f"trial {trial.number}: another worker took it for dead; its result does not count")
+            _say(f"trial {trial.number}: {TAKEN}")
             return
         self._ended(study, study.trials[trial.number])
 
@@ -207,11 +207,16 @@ class _Worker:
         study = self.claims.study()
         if fail(study, trial.number, reason, None, **more):
             self._ended(study, study.trials[trial.number])
+        else:
+            _say(f"trial {trial.number}: {reason}; {TAKEN}")
 
-    def _interrupted(self, trial: optuna.Trial) -> None:
+    def _close(self) -> None:
+        """Close what this worker leaves running as interrupted: it does not count, and its point is run again."""
         study = self.claims.study()
-        if fail(study, trial.number, "interrupted", INTERRUPTED):
-            self._ended(study, study.trials[trial.number])
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        for trial in (t for t in running if t.user_attrs.get(OWNER) == self.claims.owner):
+            if fail(study, trial.number, "interrupted", INTERRUPTED):
+                self._ended(study, study.trials[trial.number])
 
     def _ended(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Say what became of a trial, here and to the observer."""

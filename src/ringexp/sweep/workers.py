@@ -5,17 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 WORKER = "RINGEXP_SWEEP_WORKER"
 """Set in the environment of a process that another worker started: it starts none itself."""
-
-PATIENCE = 30.0
-"""Seconds that a worker has to end after it was asked to, when a sweep fails."""
-
 
 def is_worker() -> bool:
     """Whether another worker started this process."""
@@ -37,15 +32,10 @@ class Workers:
                 stdin=subprocess.PIPE, start_new_session=True,
             ))  # fmt: skip
 
-    def end(self, patience: float | None = None) -> list[int]:
-        """Wait for all to end, at most so long where `patience` (seconds) is given; then kill. Their statuses."""
-        limit = None if patience is None else time.monotonic() + patience
+    def end(self) -> None:
+        """Wait for all to end."""
         for process in self._processes:
-            try:
-                process.wait(None if limit is None else max(0.0, limit - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-        return [process.wait() for process in self._processes]
+            process.wait()
 
     def signal(self, signum: int) -> None:
         """Send all of them a signal."""
