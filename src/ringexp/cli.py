@@ -68,25 +68,26 @@ def _environment() -> None:
 def run(cfg: DictConfig) -> Any:
     """Run the configured task; what Hydra calls, once for each job of a multirun.
 
-    An error that the user can mend ends this job with one line; a multirun goes on with its other jobs.
+    An error that the user can mend ends this job with one line; a multirun goes on with its other jobs. The trial of
+    a sweep leaves it to the sweeper. Gives what the task measured, where that is one number (float).
     """
     _environment()
     _quiet()
     try:
         config = typed(cfg)
         validate(config)
-        status = _task(config)(config)
-        if isinstance(status, int):
-            _statuses.append(status)
-        return None
+        outcome = _task(config)(config)
+        if isinstance(outcome, int):
+            _statuses.append(outcome)
+        return outcome if isinstance(outcome, float) else None
     except MENDABLE as error:
-        if OWN_TRACE:
+        if OWN_TRACE or cfg.get("trial") is not None:
             raise
         _failed.append(error)
         print(f"ringexp: {one_line(error)}", file=sys.stderr)
         return None
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in FULL or cfg.get("trial") is not None:
             raise
         _failed.append(error)
         print(f"ringexp: no space left on the disk ({error.filename or error}): the last checkpoint is intact. Make "

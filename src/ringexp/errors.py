@@ -27,3 +27,7 @@ class StorageError(RingexpError):
 
 class RecordError(RingexpError):
     """MLflow does not hold what a task asks of it (a run, a checkpoint, a finished stage)."""
+
+
+class SweepError(RingexpError):
+    """A sweep that cannot go on; the message says what its trials failed of."""

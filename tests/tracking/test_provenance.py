@@ -17,7 +17,7 @@ Composed = Callable[..., Any]
 
 @pytest.mark.parametrize("override", [
     "paths.store=/elsewhere", "progress=false", "task=rl", "fresh=true", "run_id=abc", "tracking.system_metrics=false",
-    "tracking=server",
+    "tracking=server", "trial={storage:'journal:///s.journal',study:s,number:3,id:3}",
 ])  # fmt: skip
 def test_what_does_not_change_the_result_does_not_change_the_identity(composed: Composed, override: str) -> None:
     assert identity_config(typed(composed(override))) == identity_config(typed(composed()))

@@ -266,6 +266,16 @@ class TaskConfig:
 
 
 @dataclass
+class TrialConfig:
+    """The trial of a sweep that a run is: where the study lies, its name, the trial's number and the storage's id."""
+
+    storage: str = MISSING
+    study: str = MISSING
+    number: int = MISSING
+    id: int = MISSING
+
+
+@dataclass
 class Config:
     """A whole run."""
 
@@ -290,3 +300,4 @@ class Config:
     run_id: str | None = None
     steps: int | None = None
     progress: bool = True
+    trial: TrialConfig | None = None

@@ -1,1 +1,1 @@
-"""Searches over configurations: what is searched, and what is known before the search."""
+"""Optuna sweeps: the Hydra sweeper, the trial as a job sees it, schedules as a search space."""

@@ -1,0 +1,253 @@
+"""A sweep as one worker sees it: claim a trial, run its job, tell how it ended, until nothing is missing."""
+
+import hashlib
+import json
+import math
+import re
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, cast
+
+import numpy as np
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.samplers import RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from ringexp.errors import ConfigError, SweepError
+from ringexp.sweep import choices, progress, storage
+from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
+from ringexp.sweep.observer import NoObserver, Observer
+from ringexp.sweep.owner import OWNER, beating
+from ringexp.sweep.search import Search, parse
+from ringexp.sweep.settings import KEY, Settings
+from ringexp.sweep.trial import PRUNER, WARMUP
+from ringexp.sweep.workers import Workers, end_with_parent, is_worker
+from ringexp.tracking.secrets import scrub
+
+SEARCH, SEED = "ringexp.search", "ringexp.seed"
+"""User attributes of the study: the space in words, and the seed of a sampler that was given none."""
+
+POLL = 1.0
+"""Seconds between looks at the study of a worker that waits; BEATS heartbeats fall into `grace`."""
+
+BEATS = 6
+TAKEN = "another worker took it for dead; its result does not count"
+LONGEST = 300
+"""Characters of a reason."""
+
+
+def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader: ConfigLoader, config: DictConfig
+          ) -> None:  # fmt: skip
+    """Run what the study still misses. Raises ConfigError and SweepError."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    search = parse(given.params, arguments, loader)
+    name = _name(given, search)
+    url = storage.address(given, name)
+    sampler = choices.sampler_spec(given.sampler)
+    pruner = choices.pruner_spec(given.pruner)
+    enqueue = [search.check(point) for point in given.enqueue]
+    if choices.is_grid(sampler) and search.points() is None:
+        raise ConfigError(f"{KEY}.sampler=grid: a grid has steps; write each parameter as choice(…), range(a,b,step) "
+                          "or int(interval(a,b))")  # fmt: skip
+    _compose_once(search, loader, config)
+    with storage.alone(url):
+        seed = _open(url, name, given, search, sampler.pop("seed", None), pruner)
+        build = None if choices.is_grid(sampler) else lambda draw, attempt: choices.build_sampler(
+            sampler, seed, draw, attempt)  # fmt: skip
+        plan = Plan(search, given.n_trials, given.retries, enqueue, seed, build)
+        _Worker(given, Claims(url, name, plan, given.grace), launcher).run()
+
+
+def _name(given: Settings, search: Search) -> str:
+    """The study's name; without one, a hash of what is searched and what is fixed, so that the same command resumes."""
+    if given.study_name is not None:
+        if not re.fullmatch(r"[\w.-]+", given.study_name):
+            raise ConfigError(f"{KEY}.study_name={given.study_name}: letters, digits, '.', '_' and '-' only")
+        return given.study_name
+    what = json.dumps([search.described(), search.fixed, given.direction])
+    return f"sweep-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
+
+
+def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> None:
+    """Compose the job of one point, so that a wrong key shows before there is a study. Raises Hydra's errors."""
+    point: dict[str, Any] = {}
+    for parameter in search.active(point):
+        point[parameter.key] = parameter.first()
+    loader.load_sweep_config(config, [*search.fixed, *search.overrides(point)])
+
+
+def _open(url: str, name: str, given: Settings, search: Search, seed: int | None, pruner: Mapping[str, Any]) -> int:
+    """Make the study or join it; the seed of its draws. Raises ConfigError where it is another one's."""
+    with storage.locked(url, name):
+        direction = StudyDirection[given.direction.upper()]
+        study = optuna.create_study(study_name=name, storage=storage.open_storage(url), direction=direction,
+                                    load_if_exists=True, sampler=RandomSampler())  # fmt: skip
+        if SEARCH not in study.user_attrs:
+            if study.get_trials(deepcopy=False):
+                raise ConfigError(f"{KEY}.study_name={name}: this study was not made by ringexp; give another name")
+            seeds = np.random.SeedSequence().generate_state(1)
+            study.set_user_attr(SEED, int(seeds[0]))
+            study.set_user_attr(SEARCH, search.described())
+        was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
+        if found := progress.differences(was, {"direction": given.direction} | search.described()):
+            raise ConfigError(f"{KEY}.study_name={name}: the study in the storage is another one: {'; '.join(found)}. "
+                              "Give another study_name")  # fmt: skip
+        study.set_user_attr(PRUNER, dict(pruner))
+        study.set_user_attr(WARMUP, given.warmup)
+        asked = given.seed if seed is None else seed
+        return int(study.user_attrs[SEED]) if asked is None else asked
+
+
+class _Worker:
+    def __init__(self, given: Settings, claims: Claims, launcher: Launcher) -> None:
+        self.given, self.claims, self.launcher = given, claims, launcher
+        self.workers = Workers()
+        self.observer: Observer = NoObserver()
+        if given.observer is not None:
+            self.observer = cast(Observer, instantiate(dict(given.observer)))
+
+    def run(self) -> None:
+        study = self.claims.study()
+        self._check_failures(study)
+        extra = [f"{key}={value}" for key, value in self.observer.started(study).items()]
+        with self.workers.signalled():
+            try:
+                if is_worker():
+                    end_with_parent()
+                else:
+                    self.workers.start(self.given.n_jobs - 1)
+                self._trials(extra)
+            except BaseException as error:
+                self._close()
+                if not self.workers.signals:
+                    self.workers.signal(signal.SIGTERM)
+                if not (isinstance(error, SweepError) and is_worker()):  # which the first one says
+                    raise
+            finally:
+                self.workers.end()
+                self.observer.finished(self.claims.study())
+        if not is_worker():
+            trials = study.get_trials(deepcopy=False)
+            progress.show(study.study_name, trials, study.direction)
+
+    def _trials(self, extra: Sequence[str]) -> None:
+        """Claim and run until nothing is missing. A worker that finds nothing waits: a trial that runs may die."""
+        while (trial := self.claims.claim(self._ended)) is not Nothing.DONE:
+            if isinstance(trial, Nothing):
+                time.sleep(POLL)
+                continue
+            self._run(trial, extra)
+            if self.workers.signals:
+                raise SystemExit(128 + self.workers.signals[0])
+            self._check_failures(self.claims.study())
+
+    def _run(self, trial: optuna.Trial, extra: Sequence[str]) -> None:
+        """Run a trial's job and tell how it ended."""
+        overrides = [*self.claims.plan.search.fixed, *extra, *self.claims.plan.search.overrides(trial.params),
+                     f"++trial={self._key(trial)}"]  # fmt: skip
+        try:
+            with beating(trial, self.given.grace / BEATS):
+                (job,) = self.launcher.launch([overrides], initial_job_idx=trial.number)
+        except SystemExit as end:
+            if self.workers.signals:
+                raise
+            self._fail(trial, f"the job ended its process (exit status {end.code})")
+        except (HydraException, OmegaConfBaseException) as error:  # this job's configuration cannot be composed
+            self._fail(trial, _words(error), error)
+        else:
+            self._tell(trial, job)
+
+    def _key(self, trial: optuna.Trial) -> str:
+        """The configuration's `trial` as Hydra's grammar writes it."""
+        quoted = QuotedString(self.claims.url, Quote.single).with_quotes()
+        return f"{{storage:{quoted},study:'{self.claims.study_name}',number:{trial.number},id:{trial._trial_id}}}"
+
+    def _tell(self, trial: optuna.Trial, job: JobReturn) -> None:
+        value = job._return_value
+        if job.status == JobStatus.COMPLETED and _is_finite(value):
+            self._finish(trial, float(value))
+        elif job.status == JobStatus.COMPLETED:
+            self._fail(trial, f"the job returned {value!r:.100}, not a finite number")
+        elif isinstance(value, optuna.TrialPruned):
+            self._finish(trial, None)
+        elif self.workers.signals:  # what a library made of the interrupt
+            self._close()
+        else:
+            self._fail(trial, _words(value), value)
+
+    def _finish(self, trial: optuna.Trial, value: float | None) -> None:
+        """Complete, or pruned where there is no value."""
+        study = self.claims.study()
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        try:
+            study.tell(trial.number, value, state)
+        except (UpdateFinishedTrialError, ValueError):
+            _say(f"trial {trial.number}: {TAKEN}")
+            return
+        self._ended(study, study.trials[trial.number])
+
+    def _fail(self, trial: optuna.Trial, reason: str, error: BaseException | None = None) -> None:
+        more = {} if error is None else {"traceback": scrub("".join(traceback.format_exception(error)))[-4000:]}
+        study = self.claims.study()
+        if fail(study, trial.number, reason, None, **more):
+            self._ended(study, study.trials[trial.number])
+        else:
+            _say(f"trial {trial.number}: {reason}; {TAKEN}")
+
+    def _close(self) -> None:
+        """Close what this worker leaves running as interrupted: it does not count, and its point is run again."""
+        study = self.claims.study()
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        for trial in (t for t in running if t.user_attrs.get(OWNER) == self.claims.owner):
+            if fail(study, trial.number, "interrupted", INTERRUPTED):
+                self._ended(study, study.trials[trial.number])
+
+    def _ended(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Say what became of a trial, here and to the observer."""
+        trials = study.get_trials(deepcopy=False)
+        _say(progress.line(trial, trials, study.direction, self.given.n_trials))
+        self.observer.ended(study, trial)
+
+    def _check_failures(self, study: optuna.Study) -> None:
+        """Raises SweepError where more trials have failed than may."""
+        trials = study.get_trials(deepcopy=False)
+        failed, rate = in_state(trials, TrialState.FAIL), self.given.max_failure_rate
+        if len(failed) > rate * self.given.n_trials:
+            raise SweepError(
+                f"{len(failed)} of {len(counted(trials))} trials failed, more than {KEY}.max_failure_rate={rate:g} of "
+                f"{self.given.n_trials} allows; the last: trial {failed[-1].number}, "
+                f"{failed[-1].user_attrs.get(REASON, '')}. Mend that and give another study_name, or raise "
+                "max_failure_rate and go on"
+            )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _words(error: BaseException) -> str:
+    """An error in one line, without secrets."""
+    text = " ".join(str(error).split())
+    return scrub(f"{type(error).__name__}: {text}" if text else type(error).__name__)[:LONGEST]
+
+
+def _say(text: str) -> None:
+    print(f"ringexp: {text}", file=sys.stderr, flush=True)
+
+

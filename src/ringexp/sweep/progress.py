@@ -1,0 +1,85 @@
+"""A study in words: a line after each trial, a table of the best at the end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.table import Table
+
+from ringexp.sweep.claims import LOST, REASON, counted, in_state
+
+SHOWN = 5
+
+
+def ranked(trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
+    """The complete trials, best first."""
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    return sorted(complete, key=lambda t: t.value or 0.0, reverse=direction == StudyDirection.MAXIMIZE)
+
+
+def line(trial: FrozenTrial, trials: Sequence[FrozenTrial], direction: StudyDirection, n_trials: int) -> str:
+    """What became of a trial, and where the study stands."""
+    best = ranked(trials, direction)[:1]
+    running = in_state(trials, TrialState.RUNNING)
+    parts = [
+        f"best {best[0].value:.6g} (trial {best[0].number})" if best else "none complete yet",
+        f"{len(counted(trials))}/{n_trials} done",
+        f"{len(in_state(trials, TrialState.PRUNED))} pruned",
+        f"{len(in_state(trials, TrialState.FAIL))} failed",
+        f"{len(running)} running",
+        f"{_left(trials, n_trials, len(running))} left",
+    ]
+    return f"trial {trial.number} {outcome(trial)} · {', '.join(parts)}"
+
+
+def outcome(trial: FrozenTrial) -> str:
+    """A trial's end in words."""
+    if trial.state == TrialState.COMPLETE:
+        return f"{trial.value:.6g}"
+    if trial.state == TrialState.PRUNED:
+        return f"pruned at step {trial.last_step}"
+    lost = "lost" if LOST in trial.user_attrs else "failed"
+    return f"{lost}: {trial.user_attrs.get(REASON, 'no reason is known')}"
+
+
+def _left(trials: Sequence[FrozenTrial], n_trials: int, running: int) -> str:
+    """From the mean time of a finished trial and the trials that run now, this worker's next one included."""
+    seconds = [t.duration.total_seconds() for t in counted(trials) if t.duration is not None]
+    if not seconds:
+        return "?"
+    missing = max(0, n_trials - len(counted(trials)))
+    whole = round(sum(seconds) / len(seconds) * missing / max(1, min(running + 1, missing)))
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def table(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Table:
+    """The best trials with their parameters."""
+    best = ranked(trials, direction)[:SHOWN]
+    keys = list(dict.fromkeys(key for trial in best for key in trial.params))
+    shown = Table()
+    for name in ("trial", "value", *keys):
+        shown.add_column(name, justify="right" if name in ("trial", "value") else "left")
+    for trial in best:
+        shown.add_row(str(trial.number), _number(trial.value), *(_number(trial.params.get(key, "")) for key in keys))
+    return shown
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def show(study_name: str, trials: Sequence[FrozenTrial], direction: StudyDirection) -> None:
+    """Print the table under its title."""
+    console = Console(highlight=False)
+    console.print(f"{study_name}: the best of {len(counted(trials))} trials")
+    console.print(table(trials, direction))
+
+
+def differences(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs between two described spaces, a phrase each."""
+    keys = list(dict.fromkeys([*was, *now]))
+    return [f"{key} was {was.get(key, 'not searched')} and is {now.get(key, 'not searched')}"
+            for key in keys if was.get(key) != now.get(key)]  # fmt: skip

@@ -1,0 +1,81 @@
+"""What `hydra.sweeper` may say. Nothing here imports Optuna: the command builds the sweeper before it needs it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ringexp.errors import ConfigError
+
+KEY = "hydra.sweeper"
+
+DIRECTIONS = ("minimize", "maximize")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of hydra-optuna-sweeper with Optuna's defaults, and ours; docs/sweeps.md says what each means.
+
+    `warmup` in steps, `grace` in seconds, `max_failure_rate` of `n_trials`.
+    """
+
+    study_name: str | None = None
+    storage: str | None = None
+    folder: str = "sweeps"
+    direction: str = "minimize"
+    n_trials: int = 20
+    n_jobs: int = 1
+    max_failure_rate: float = 0.0
+    params: Mapping[str, Any] = field(default_factory=dict)
+    enqueue: Sequence[Mapping[str, Any]] = ()
+    sampler: Any = "tpe"
+    seed: int | None = 0
+    pruner: Any = "median"
+    warmup: int = 0
+    retries: int = 0
+    grace: float = 60.0
+    observer: Mapping[str, Any] | None = None
+    custom_search_space: Any = None
+
+
+def settings(given: Mapping[str, Any]) -> Settings:
+    """Settings from plain data. Raises ConfigError for an unknown key or an impossible value."""
+    known = {f.name for f in fields(Settings)}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{KEY}.{key}: unknown; the keys are {', '.join(sorted(known))}")
+    checked = Settings(**{key: value for key, value in given.items() if value is not None or key in OPTIONAL})
+    _check(checked)
+    return checked
+
+
+OPTIONAL = ("study_name", "storage", "seed", "pruner", "observer", "custom_search_space")
+"""Keys whose null is not the default's."""
+
+
+def _check(given: Settings) -> None:
+    if given.direction not in DIRECTIONS:
+        raise ConfigError(f"{KEY}.direction={given.direction}: use minimize or maximize (one objective)")
+    for key, least in (("n_trials", 1), ("n_jobs", 1), ("warmup", 0), ("retries", 0), ("seed", 0)):
+        value = getattr(given, key)
+        if not (type(value) is int and value >= least) and not (key == "seed" and value is None):
+            raise ConfigError(f"{KEY}.{key}={value}: must be a whole number, at least {least}")
+    if not _number(given.max_failure_rate) or not 0 <= given.max_failure_rate <= 1:
+        raise ConfigError(f"{KEY}.max_failure_rate={given.max_failure_rate}: must lie between 0 and 1")
+    if not _number(given.grace) or not 0 < given.grace < math.inf:
+        raise ConfigError(f"{KEY}.grace={given.grace}: must be a number of seconds greater than 0")
+    for key, kind, example in (("params", Mapping, "{x: interval(0,1)}"), ("enqueue", Sequence, "[{x: 0.5}]")):
+        if not isinstance(getattr(given, key), kind) or isinstance(getattr(given, key), str):
+            raise ConfigError(f"{KEY}.{key}={getattr(given, key)}: write it as {example}")
+    for point in given.enqueue:
+        if not isinstance(point, Mapping):
+            raise ConfigError(f"{KEY}.enqueue: {point} is not a point; write each as {{key: value}}")
+    if given.custom_search_space is not None:
+        raise ConfigError(f"{KEY}.custom_search_space: not supported; write a parameter that depends on another as "
+                          "{space: interval(0,1), when: {other: value}}")  # fmt: skip
+    if given.storage is not None and not isinstance(given.storage, str):
+        raise ConfigError(f"{KEY}.storage={given.storage}: give a URL or the path of a journal")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
