@@ -10,6 +10,10 @@ class StepsDone(Exception):
     """As many steps are trained as were asked for; the stage is not at its end."""
 
 
+class Pruned(Exception):
+    """A search ends this run early: others are ahead of it."""
+
+
 _deferring = False
 _asked = 0
 

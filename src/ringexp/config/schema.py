@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import MISSING
 
 Component = dict[str, Any]
-OBJECTIVES = ("mean_gain", "worst_gain")
+OBJECTIVES = ("mean_gain", "worst_gain", "mean_final", "worst_final")
 
 
 @dataclass
@@ -117,7 +117,8 @@ class ScheduleConfig:
 
     The rest are single numbers for a search, which the stages of a searched schedule read by interpolation:
     `boundary`, the first stage's share of the RL steps; `later_boundary`, the second's share of the steps after that,
-    where there is a third; `search`, whatever decides the stages' weights.
+    where there is a third; `search`, whatever decides the stages' weights. `max_epochs` is how often a domain's
+    training prompts may be drawn at most, a constraint of a search (null: as often as it comes).
     """
 
     name: str = MISSING
@@ -125,6 +126,7 @@ class ScheduleConfig:
     boundary: float | None = None
     later_boundary: float | None = None
     search: dict[str, float] = field(default_factory=dict)
+    max_epochs: float | None = None
 
 
 @dataclass
@@ -202,7 +204,7 @@ class DuringConfig:
 class EvaluationConfig:
     """Held-out evaluation: prompts per domain, samples of each, k of pass@k, rows per domain of the sample table.
 
-    `objective` is what a pipeline returns to a search: mean_gain or worst_gain (evaluation.objective).
+    `objective` is what a pipeline returns to a search, one of OBJECTIVES (evaluation.objective).
     """
 
     split: str = "test"

@@ -51,7 +51,7 @@ def validate(config: Config) -> None:
     if config.reuse not in ("auto", "never"):
         raise ConfigError(f"reuse={config.reuse}: use auto or never")
     if config.evaluation.objective not in OBJECTIVES:
-        raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use {' or '.join(OBJECTIVES)}")
+        raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use one of {', '.join(OBJECTIVES)}")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import RandomSampler
@@ -35,12 +35,16 @@ from ringexp.sweep.observer import NoObserver, Observer
 from ringexp.sweep.owner import OWNER, beating
 from ringexp.sweep.search import Search, parse
 from ringexp.sweep.settings import KEY, Settings
+from ringexp.sweep.space import named_point
 from ringexp.sweep.trial import PRUNER, WARMUP
 from ringexp.sweep.workers import Workers, end_with_parent, is_worker
 from ringexp.tracking.secrets import scrub
 
-SEARCH, SEED = "ringexp.search", "ringexp.seed"
-"""User attributes of the study: the space in words, and the seed of a sampler that was given none."""
+SEARCH, SEED, FIXED = "ringexp.search", "ringexp.seed", "ringexp.configuration"
+"""User attributes of the study: the space in words, the seed of a sampler that was given none, what is not searched."""
+
+OF_A_COMMAND = ("hydra", "paths", "tracking", "progress", "task")
+"""Keys of a configuration that may differ between the commands of one study."""
 
 POLL = 1.0
 """Seconds between looks at the study of a worker that waits; BEATS heartbeats fall into `grace`."""
@@ -61,13 +65,14 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
     url = storage.address(given, name)
     sampler = choices.sampler_spec(given.sampler)
     pruner = choices.pruner_spec(given.pruner)
-    enqueue = [search.check(point) for point in given.enqueue]
+    enqueue = [search.check(point) for point in _points(given, search, loader, config)]
     if choices.is_grid(sampler) and search.points() is None:
         raise ConfigError(f"{KEY}.sampler=grid: a grid has steps; write each parameter as choice(…), range(a,b,step) "
                           "or int(interval(a,b))")  # fmt: skip
     _compose_once(search, loader, config)
+    fixed = _fixed(loader.load_sweep_config(config, list(search.fixed)))
     with storage.alone(url):
-        seed = _open(url, name, given, search, sampler.pop("seed", None), pruner)
+        seed = _open(url, name, given, search, sampler.pop("seed", None), pruner, fixed)
         build = None if choices.is_grid(sampler) else lambda draw, attempt: choices.build_sampler(
             sampler, seed, draw, attempt)  # fmt: skip
         plan = Plan(search, given.n_trials, given.retries, enqueue, seed, build)
@@ -84,6 +89,20 @@ def _name(given: Settings, search: Search) -> str:
     return f"sweep-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
 
 
+def _points(
+    given: Settings, search: Search, loader: ConfigLoader, config: DictConfig
+) -> Iterator[Mapping[str, Any]]:
+    """The points to run first, baselines by name (sweep.space) as their values."""
+    for entry in given.enqueue:
+        if isinstance(entry, str):
+            job = loader.load_sweep_config(config, list(search.fixed))
+            with open_dict(job):
+                del job["hydra"]
+            yield named_point(job, entry, [parameter.key for parameter in search.parameters])
+        else:
+            yield entry
+
+
 def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> None:
     """Compose the job of one point, so that a wrong key shows before there is a study. Raises Hydra's errors."""
     point: dict[str, Any] = {}
@@ -92,7 +111,24 @@ def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> N
     loader.load_sweep_config(config, [*search.fixed, *search.overrides(point)])
 
 
-def _open(url: str, name: str, given: Settings, search: Search, seed: int | None, pruner: Mapping[str, Any]) -> int:
+def _fixed(job: DictConfig) -> dict[str, str]:
+    """The leaves of a job's configuration by their keys, interpolations as they stand."""
+    tree = cast(dict[str, Any], OmegaConf.to_container(job, resolve=False))
+    return dict(_leaves({key: value for key, value in tree.items() if key not in OF_A_COMMAND}, ""))
+
+
+def _leaves(node: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield from _leaves(child, f"{key}.{name}".removeprefix("."))
+    else:
+        yield key, scrub(str(node))
+
+
+def _open(
+    url: str, name: str, given: Settings, search: Search, seed: int | None, pruner: Mapping[str, Any],
+    fixed: Mapping[str, str],
+) -> int:
     """Make the study or join it; the seed of its draws. Raises ConfigError where it is another one's."""
     with storage.locked(url, name):
         direction = StudyDirection[given.direction.upper()]
@@ -104,8 +140,11 @@ def _open(url: str, name: str, given: Settings, search: Search, seed: int | None
             seeds = np.random.SeedSequence().generate_state(1)
             study.set_user_attr(SEED, int(seeds[0]))
             study.set_user_attr(SEARCH, search.described())
+            study.set_user_attr(FIXED, dict(fixed))
         was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
-        if found := progress.differences(was, {"direction": given.direction} | search.described()):
+        found = progress.differences(was, {"direction": given.direction} | search.described())
+        found += progress.differences(study.user_attrs[FIXED], fixed, absent="not there")
+        if found:
             raise ConfigError(f"{KEY}.study_name={name}: the study in the storage is another one: {'; '.join(found)}. "
                               "Give another study_name")  # fmt: skip
         study.set_user_attr(PRUNER, dict(pruner))

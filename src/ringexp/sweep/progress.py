@@ -78,8 +78,8 @@ def show(study_name: str, trials: Sequence[FrozenTrial], direction: StudyDirecti
     console.print(table(trials, direction))
 
 
-def differences(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What differs between two described spaces, a phrase each."""
+def differences(was: Mapping[str, str], now: Mapping[str, str], absent: str = "not searched") -> list[str]:
+    """What differs between two described spaces or configurations, a phrase each."""
     keys = list(dict.fromkeys([*was, *now]))
-    return [f"{key} was {was.get(key, 'not searched')} and is {now.get(key, 'not searched')}"
+    return [f"{key} was {was.get(key, absent)} and is {now.get(key, absent)}"
             for key in keys if was.get(key) != now.get(key)]  # fmt: skip

@@ -27,7 +27,7 @@ class Settings:
     n_jobs: int = 1
     max_failure_rate: float = 0.0
     params: Mapping[str, Any] = field(default_factory=dict)
-    enqueue: Sequence[Mapping[str, Any]] = ()
+    enqueue: Sequence[Mapping[str, Any] | str] = ()
     sampler: Any = "tpe"
     seed: int | None = 0
     pruner: Any = "median"
@@ -68,8 +68,9 @@ def _check(given: Settings) -> None:
         if not isinstance(getattr(given, key), kind) or isinstance(getattr(given, key), str):
             raise ConfigError(f"{KEY}.{key}={getattr(given, key)}: write it as {example}")
     for point in given.enqueue:
-        if not isinstance(point, Mapping):
-            raise ConfigError(f"{KEY}.enqueue: {point} is not a point; write each as {{key: value}}")
+        if not isinstance(point, Mapping | str):
+            raise ConfigError(f"{KEY}.enqueue: {point} is not a point; write each as {{key: value}}, or as a "
+                              "baseline's name")  # fmt: skip
     if given.custom_search_space is not None:
         raise ConfigError(f"{KEY}.custom_search_space: not supported; write a parameter that depends on another as "
                           "{space: interval(0,1), when: {other: value}}")  # fmt: skip

@@ -5,7 +5,7 @@ inverting that, then held against the configuration with its values in place, so
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, cast
@@ -62,6 +62,20 @@ def baseline(cfg: DictConfig, name: str) -> dict[str, float]:
         raise ConfigError(f"schedule={schedule.name}: cannot be the baseline {name}: {error}") from error
     _hold(cfg, name, values, plan)
     return values
+
+
+def named_point(cfg: DictConfig, name: str, searched: Collection[str]) -> dict[str, float]:
+    """The baseline as a point of a search over the keys `searched`.
+
+    Raises ConfigError as `baseline` does, and where the baseline needs another value of a key that is not searched.
+    """
+    point = baseline(cfg, name)
+    for key in point.keys() - set(searched):
+        there = float(OmegaConf.select(cfg, key))
+        if abs(there - point[key]) > TOLERANCE:
+            raise ConfigError(f"hydra.sweeper.enqueue: {name} needs {key}={point[key]:g}, which is {there:g} and not "
+                              "searched")  # fmt: skip
+    return {key: value for key, value in point.items() if key in searched}
 
 
 def _sizes(config: Config) -> Weights:

@@ -18,8 +18,11 @@ class TrialHandle(Protocol):
     active: bool
     """Whether there is a trial."""
 
-    def report(self, value: float, step: int) -> None:
-        """Store an intermediate value. Raises optuna.TrialPruned where the pruner ends the trial at this step."""
+    def report(self, value: float, step: int, *, prunable: bool = True) -> None:
+        """Store an intermediate value. Raises optuna.TrialPruned where the pruner ends the trial at this step.
+
+        Nothing is pruned where `prunable` is false: the job knows of a reason to wait.
+        """
 
     def constrain(self, name: str, value: float) -> None:
         """Store a constraint's value; the trial is feasible where it is at most 0. Only the first is kept."""
@@ -33,7 +36,7 @@ class NoTrial:
 
     active = False
 
-    def report(self, value: float, step: int) -> None:
+    def report(self, value: float, step: int, *, prunable: bool = True) -> None:
         """Nothing."""
 
     def constrain(self, name: str, value: float) -> None:
@@ -61,14 +64,14 @@ class StudyTrial:
         self._trial: optuna.Trial = optuna.Trial(opened, trial_id)
         self._reported: set[int] = set()
 
-    def report(self, value: float, step: int) -> None:
+    def report(self, value: float, step: int, *, prunable: bool = True) -> None:
         """See TrialHandle."""
         import optuna
 
         if step not in self._reported:
             self._reported.add(step)
             self._trial.report(value, step)
-        if step >= self._warmup and self._trial.should_prune():
+        if prunable and step >= self._warmup and self._trial.should_prune():
             raise optuna.TrialPruned(f"pruned at step {step}")
 
     def constrain(self, name: str, value: float) -> None:

@@ -59,6 +59,8 @@ def open_workspace(config: Config, repeats: Run | None = None) -> Iterator[Works
     with _alone(folder):
         status = "FINISHED" if run is None or run.info.status == "RUNNING" else run.info.status
         record = _create(workspace, store, folder, repeats) if run is None else store.resume(run)
+        if config.trial is not None:
+            record.set_tags({TAG + "trial": str(config.trial.number), TAG + "study": config.trial.study})
         workspace.attach(record, folder, config.reuse == "auto" and not config.fresh and repeats is None)
         _describe(workspace)
         try:
@@ -122,7 +124,7 @@ def _create(workspace: Workspace, store: Store, folder: Path, repeats: Run | Non
     name = run_name(config) + ("" if repeats is None else " · again")
     try:
         introduce(store.client, store.experiment_id, sorted(workspace.data.pools))
-        return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name})
+        return store.create(name, tags | _family(config, repeats) | {TAG + "folder": folder.name}, config.sweep_run)
     except MlflowException as error:
         reason = scrub(str(error).splitlines()[0])
         raise RecordError(f"tracking.experiment={config.tracking.experiment}: MLflow does not take a new run there "

@@ -17,9 +17,11 @@ from ringexp.config.schema import Config
 from ringexp.config.validate import typed, validate
 from ringexp.errors import ConfigError, RecordError
 from ringexp.stopping import StepsDone
+from ringexp.sweep.trial import handle
 from ringexp.tasks.opening import open_store, open_workspace, recorded_run
 from ringexp.tasks.pipeline import recipe
 from ringexp.tasks.summary import conclude
+from ringexp.tasks.watching import Watch
 from ringexp.tasks.workspace import Workspace, say
 from ringexp.tracking import provenance
 from ringexp.tracking.comparison import Comparison, Curves, Verdict, compare
@@ -48,7 +50,7 @@ def run(config: Config) -> int:
         for line in differences(store, recorded, workspace) or ["differs now: nothing that the record knows of"]:
             print(line, flush=True)
         try:
-            recipe(workspace)
+            recipe(workspace, Watch(workspace, handle(None)))
             conclude(workspace)
         except StepsDone:
             say(f"stopped after step {config.steps}, as asked")
@@ -70,7 +72,7 @@ def rebuild(store: Store, recorded: Run, config: Config) -> Config:
     now = cast(DictConfig, config)
     for key in OF_THIS_COMMAND:
         tree[key] = OmegaConf.select(now, key)
-    tree.fresh, tree.run_id, tree.reuse = False, None, "never"
+    tree.fresh, tree.run_id, tree.reuse, tree.trial, tree.sweep_run = False, None, "never", None, None
     tree.tracking.experiment = store.client.get_experiment(recorded.info.experiment_id).name
     for key in overridden(now):
         OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)

@@ -95,16 +95,22 @@ def _copy(workspace: Workspace, name: str, key: str, source: Run, mirrored: bool
                 stage.record.log_points(points)
                 if mirrored:
                     workspace.record.log_headline_points(points)
-        with tempfile.TemporaryDirectory() as folder:
-            client.download_artifacts(source.info.run_id, "", folder)
-            stage.record.log_files(Path(folder), source.data.tags.get("mlflow.loggedArtifacts"))
-            if (table := Path(folder) / "samples.json").is_file():
-                content = json.loads(table.read_text())
-                columns = dict(zip(content["columns"], map(list, zip(*content["data"], strict=True)), strict=True))
-                workspace.record.log_table(columns, f"samples/{name.removeprefix('evaluate-')}.json")
+        if client.list_artifacts(source.info.run_id):
+            _copy_artifacts(workspace, stage, name, source)
         own = {tag: value for tag, value in source.data.tags.items()
                if tag.startswith(TAG) and tag not in OF_THE_RUN}  # fmt: skip
         stage.record.set_tags(own | {TAG + "reused_from": source.info.run_id})
+
+
+def _copy_artifacts(workspace: Workspace, stage: Stage, name: str, source: Run) -> None:
+    """All files; an evaluation's samples are a table of the pipeline too."""
+    with tempfile.TemporaryDirectory() as folder:
+        workspace.store.client.download_artifacts(source.info.run_id, "", folder)
+        stage.record.log_files(Path(folder), source.data.tags.get("mlflow.loggedArtifacts"))
+        if (table := Path(folder) / "samples.json").is_file():
+            content = json.loads(table.read_text())
+            columns = dict(zip(content["columns"], map(list, zip(*content["data"], strict=True)), strict=True))
+            workspace.record.log_table(columns, f"samples/{name.removeprefix('evaluate-')}.json")
 
 
 def _pipeline(run: Run) -> str:

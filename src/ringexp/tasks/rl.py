@@ -1,5 +1,6 @@
 """task=rl: the RL stages, one after the other, from the selected checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ringexp.config.schema import Config
 from ringexp.mixing import schedule
 from ringexp.mixing.sampler import PromptRounds
 from ringexp.records import Prompt
+from ringexp.rl.held_out import HeldOut, Told
 from ringexp.rl.module import C3POModule
 from ringexp.rl.parts import build_parts
 from ringexp.rl.samples import SampleTables
@@ -66,15 +68,40 @@ def reinforcement_learning(workspace: Workspace) -> None:
         rl_stage(workspace, stage)
 
 
-def rl_stage(workspace: Workspace, stage: schedule.Stage) -> None:
-    """One stage, unless it is finished or can be taken from another run."""
+def nobody(metrics: Mapping[str, float], rl_step: int) -> None:
+    """Is told and does nothing."""
+
+
+def rl_stage(workspace: Workspace, stage: schedule.Stage, told: Told = nobody) -> None:
+    """One stage, unless it is finished or can be taken from another run.
+
+    `told` hears of each evaluation during the stage (`evaluation.during`) and of the run's RL steps until then, of
+    those from before a kill too; what it raises ends the stage.
+    """
     chosen = selected(workspace)
     before = _before(workspace, stage)
     start = weights_after(workspace, chosen, before[-1]) if before else chosen.path
     tokens = sum(_tokens(workspace.require(stage_name(s), stage_key(workspace, chosen, s), "rl")) for s in before)
-    with turn(workspace, stage_name(stage), stage_key(workspace, chosen, stage), mirrored=True) as opened:
+    key = stage_key(workspace, chosen, stage)
+    with turn(workspace, stage_name(stage), key, mirrored=True) as opened:
         if opened is not None:
-            _train(workspace, opened, stage, Begin(chosen, start, latest(opened.folder), tokens))
+            _tell_again(workspace, opened.record.run_id, chosen.sft_steps, told)
+            _train(workspace, opened, stage, Begin(chosen, start, latest(opened.folder), tokens), told)
+    if opened is None:
+        run = workspace.require(stage_name(stage), key, "rl")
+        _tell_again(workspace, run.info.run_id, chosen.sft_steps, told)
+
+
+def _tell_again(workspace: Workspace, run_id: str, sft_steps: int, told: Told) -> None:
+    """The evaluations that MLflow holds of the stage."""
+    client = workspace.store.client
+    found: dict[int, dict[str, float]] = {}
+    for key in client.get_run(run_id).data.metrics:
+        if key.startswith("eval/"):
+            for point in client.get_metric_history(run_id, key):
+                found.setdefault(point.step, {})[key] = point.value
+    for step in sorted(found):
+        told(found[step], step - sft_steps)
 
 
 def _tokens(run: Run) -> int:
@@ -91,7 +118,7 @@ class Begin:
     tokens_before: int
 
 
-def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Begin) -> None:
+def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Begin, told: Told) -> None:
     config = workspace.config
     with workspace.other_ranks(_other_rank, stage, begin) as environment:
         module, loader = _steps(workspace, stage, begin)
@@ -103,7 +130,8 @@ def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Be
         )
         tables = SampleTables(opened.record, every, stage.steps, config.trainer.table_rows)
         title = stage_name(stage) if config.progress else None
-        fit(module, loader, config.trainer, opened.logger, [tables, saver], title, environment)
+        callbacks = [*_held_out(workspace, stage, begin, told), tables, saver]  # what is saved is known
+        fit(module, loader, config.trainer, opened.logger, callbacks, title, environment)
     if module.step < stage.steps:
         raise StepsDone
     final = latest(opened.folder)
@@ -111,6 +139,19 @@ def _train(workspace: Workspace, opened: Stage, stage: schedule.Stage, begin: Be
     opened.record.set_tags({
         TAG + "weights": workspace.place(final), TAG + "rl_tokens": str(module.tokens),
     })  # fmt: skip
+
+
+def _held_out(workspace: Workspace, stage: schedule.Stage, begin: Begin, told: Told) -> list[HeldOut]:
+    """Evaluation while the stage trains, where it is asked for."""
+    during, pools = workspace.config.evaluation.during, workspace.data.pools
+    if during.every is None:
+        return []
+    prompts = [p for domain in sorted(pools) for p in pools[domain].validation[: during.prompts]]
+
+    def heard(metrics: Mapping[str, float], step: int) -> None:
+        told(metrics, step - begin.chosen.sft_steps)
+
+    return [HeldOut(prompts, during.samples, workspace.config.seed, during.every, stage.first_step, heard)]
 
 
 def _other_rank(environment: RankEnvironment, pipeline: Pipeline, stage: schedule.Stage, begin: Begin) -> None:

@@ -43,8 +43,10 @@ STAGE_GROUPS = {
     "select": ("selection.name", "selection.rule"),
     "rl": ("data.max_prompt_tokens", "algorithm", "rollout", "rewards", "trainer.lightning", "trainer.callbacks",
            "trainer.checkpointing", "trainer.checkpoint_every", "trainer.table_rows", "trainer.threads",
-           "trainer.ranks", "seed"),
-    "evaluate": ("data.max_prompt_tokens", "evaluation", "rewards", "rollout", "seed"),
+           "trainer.ranks", "evaluation.during", "seed"),
+    "evaluate": ("data.max_prompt_tokens", "evaluation.split", "evaluation.prompts", "evaluation.samples",
+                 "evaluation.temperature", "evaluation.max_response_tokens", "evaluation.k", "evaluation.table_rows",
+                 "rewards", "rollout", "seed"),
 }  # fmt: skip
 """The configuration that decides a stage, beside the stages before it and, of RL, the stage's part of the schedule."""
 

@@ -77,6 +77,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("final/<checkpoint>/<domain>/pass_at_1", "share", "pass@1 on test prompts: checkpoint sft or rl"),
     Metric("final/<checkpoint>/mean/pass_at_1", "share", "its mean over domains"),
     Metric("select/<quantity>", "", "of the selected checkpoint: its step and its quantities"),
+    Metric("sweep/value", "", "what a trial of a sweep returned; the step is the trial's number"),
+    Metric("sweep/best", "", "the best value until then"),
     Metric("data/<count>", "rows", "rows left out while the data was prepared"),
     Metric("system/<quantity>", "", "of the machine, every five seconds of a stage; the step is the sample's number"),
 )

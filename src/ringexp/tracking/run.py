@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from ringexp.config.schema import TrackingConfig
 from ringexp.domains.pool import Pool
 from ringexp.errors import RecordError
-from ringexp.stopping import StepsDone
+from ringexp.stopping import Pruned, StepsDone
 from ringexp.tracking import logged_models
 from ringexp.tracking.meters import Meters
 from ringexp.tracking.names import describe
@@ -35,7 +35,7 @@ TAG = "ringexp."
 BATCH = 1000
 """Points that MLflow takes at once."""
 
-INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepsDone)
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, StepsDone, Pruned)
 """What ends a run as KILLED: it is not at its end, and nothing failed."""
 
 SHORT_PATIENCE = 10.0
