@@ -131,7 +131,7 @@ class _Worker:
                 if is_worker():
                     end_with_parent()
                 else:
-                    self.workers.start(self.given.n_jobs - 1)
+                    self.workers.start(min(self.given.n_jobs, self.given.n_trials) - 1)
                 self._trials(extra)
             except BaseException as error:
                 self._close()
@@ -143,6 +143,9 @@ class _Worker:
                 self.workers.end()
                 self.observer.finished(self.claims.study())
         if not is_worker():
+            for index, status in enumerate(self.workers.end(), start=2):
+                if status:
+                    _say(f"worker {index} of {self.given.n_jobs} ended early, with status {status}")
             trials = study.get_trials(deepcopy=False)
             progress.show(study.study_name, trials, study.direction)
 
