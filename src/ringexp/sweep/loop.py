@@ -1,19 +1,15 @@
 """A sweep as one worker sees it: claim a trial, run its job, tell how it ended, until nothing is missing."""
 
-import hashlib
-import json
 import math
-import re
 import signal
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, cast
 
-import numpy as np
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -24,23 +20,19 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
-from optuna.samplers import RandomSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ringexp.errors import ConfigError, SweepError
 from ringexp.sweep import choices, progress, storage
 from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
+from ringexp.sweep.grammar import parse
 from ringexp.sweep.observer import NoObserver, Observer
 from ringexp.sweep.owner import OWNER, beating
-from ringexp.sweep.search import Search, parse
+from ringexp.sweep.search import Search
 from ringexp.sweep.settings import KEY, Settings
-from ringexp.sweep.trial import PRUNER, WARMUP
+from ringexp.sweep.study import name_of, open_study
 from ringexp.sweep.workers import Workers, end_with_parent, is_worker
 from ringexp.tracking.secrets import scrub
-
-SEARCH, SEED = "ringexp.search", "ringexp.seed"
-"""User attributes of the study: the space in words, and the seed of a sampler that was given none."""
 
 POLL = 1.0
 """Seconds between looks at the study of a worker that waits; BEATS heartbeats fall into `grace`."""
@@ -57,7 +49,7 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=ExperimentalWarning)
     search = parse(given.params, arguments, loader)
-    name = _name(given, search)
+    name = name_of(given, search)
     url = storage.address(given, name)
     sampler = choices.sampler_spec(given.sampler)
     pruner = choices.pruner_spec(given.pruner)
@@ -67,21 +59,11 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
                           "or int(interval(a,b))")  # fmt: skip
     _compose_once(search, loader, config)
     with storage.alone(url):
-        seed = _open(url, name, given, search, sampler.pop("seed", None), pruner)
+        seed = open_study(url, name, given, search, sampler.pop("seed", None), pruner)
         build = None if choices.is_grid(sampler) else lambda draw, attempt: choices.build_sampler(
             sampler, seed, draw, attempt)  # fmt: skip
         plan = Plan(search, given.n_trials, given.retries, enqueue, seed, build)
         _Worker(given, Claims(url, name, plan, given.grace), launcher).run()
-
-
-def _name(given: Settings, search: Search) -> str:
-    """The study's name; without one, a hash of what is searched and what is fixed, so that the same command resumes."""
-    if given.study_name is not None:
-        if not re.fullmatch(r"[\w.-]+", given.study_name):
-            raise ConfigError(f"{KEY}.study_name={given.study_name}: letters, digits, '.', '_' and '-' only")
-        return given.study_name
-    what = json.dumps([search.described(), search.fixed, given.direction])
-    return f"sweep-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
 
 
 def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> None:
@@ -90,28 +72,6 @@ def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> N
     for parameter in search.active(point):
         point[parameter.key] = parameter.first()
     loader.load_sweep_config(config, [*search.fixed, *search.overrides(point)])
-
-
-def _open(url: str, name: str, given: Settings, search: Search, seed: int | None, pruner: Mapping[str, Any]) -> int:
-    """Make the study or join it; the seed of its draws. Raises ConfigError where it is another one's."""
-    with storage.locked(url, name):
-        direction = StudyDirection[given.direction.upper()]
-        study = optuna.create_study(study_name=name, storage=storage.open_storage(url), direction=direction,
-                                    load_if_exists=True, sampler=RandomSampler())  # fmt: skip
-        if SEARCH not in study.user_attrs:
-            if study.get_trials(deepcopy=False):
-                raise ConfigError(f"{KEY}.study_name={name}: this study was not made by ringexp; give another name")
-            seeds = np.random.SeedSequence().generate_state(1)
-            study.set_user_attr(SEED, int(seeds[0]))
-            study.set_user_attr(SEARCH, search.described())
-        was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
-        if found := progress.differences(was, {"direction": given.direction} | search.described()):
-            raise ConfigError(f"{KEY}.study_name={name}: the study in the storage is another one: {'; '.join(found)}. "
-                              "Give another study_name")  # fmt: skip
-        study.set_user_attr(PRUNER, dict(pruner))
-        study.set_user_attr(WARMUP, given.warmup)
-        asked = given.seed if seed is None else seed
-        return int(study.user_attrs[SEED]) if asked is None else asked
 
 
 class _Worker:

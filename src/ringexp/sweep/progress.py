@@ -1,6 +1,6 @@
 """A study in words: a line after each trial, a table of the best at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.study import StudyDirection
@@ -14,8 +14,8 @@ SHOWN = 5
 
 
 def ranked(trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-    """The complete trials, best first."""
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    """The complete trials that keep their constraints, best first."""
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and all(c <= 0 for c in t.constraints.values())]
     return sorted(complete, key=lambda t: t.value or 0.0, reverse=direction == StudyDirection.MAXIMIZE)
 
 
@@ -76,10 +76,3 @@ def show(study_name: str, trials: Sequence[FrozenTrial], direction: StudyDirecti
     console = Console(highlight=False)
     console.print(f"{study_name}: the best of {len(counted(trials))} trials")
     console.print(table(trials, direction))
-
-
-def differences(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What differs between two described spaces, a phrase each."""
-    keys = list(dict.fromkeys([*was, *now]))
-    return [f"{key} was {was.get(key, 'not searched')} and is {now.get(key, 'not searched')}"
-            for key in keys if was.get(key) != now.get(key)]  # fmt: skip
