@@ -6,7 +6,8 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, cast
 
@@ -19,10 +20,11 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from ringexp.errors import ConfigError, SweepError
+from ringexp.errors import ConfigError, StorageError, SweepError
 from ringexp.sweep import choices, progress, storage
 from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
 from ringexp.sweep.grammar import parse
@@ -58,12 +60,22 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
         raise ConfigError(f"{KEY}.sampler=grid: a grid has steps; write each parameter as choice(…), range(a,b,step) "
                           "or int(interval(a,b))")  # fmt: skip
     _compose_once(search, loader, config)
-    with storage.alone(url):
+    storage.open_storage(url)
+    with storage.alone(url), _storage_errors():
         seed = open_study(url, name, given, search, sampler.pop("seed", None), pruner)
         build = None if choices.is_grid(sampler) else lambda draw, attempt: choices.build_sampler(
             sampler, seed, draw, attempt)  # fmt: skip
         plan = Plan(search, given.n_trials, given.retries, enqueue, seed, build)
         _Worker(given, Claims(url, name, plan, given.grace), launcher).run()
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """A storage that went away is one line. Raises StorageError."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise StorageError(f"{KEY}.storage: {storage.in_words(error)}. The same command goes on from here") from error
 
 
 def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> None:
