@@ -105,6 +105,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stopping.terminate)
     signal.signal(signal.SIGINT, _interrupt)
     sys.excepthook = _traceback
+    _environment()
+    _quiet()
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run)()
     except MENDABLE as error:

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ringexp.sweep.choices import pruner_spec
 from ringexp.sweep.claims import Claims, Nothing, Plan
-from ringexp.sweep.search import parse
+from ringexp.sweep.grammar import parse
 from ringexp.sweep.storage import open_storage
 from ringexp.sweep.trial import PRUNER, WARMUP, StudyTrial, handle
 

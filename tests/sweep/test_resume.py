@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 from ringexp.sweep.claims import LOST, RETRY_OF, counted
 from ringexp.sweep.search import identity
 
-MIXED = ("x=interval(0,1)", "y=range(0,5)", "rate=tag(log,interval(0.001,1))", "kind=choice(plain,other)")
+MIXED = ("x=interval(0,1)", "rate=tag(log,interval(0.001,1))", "kind=choice(plain,other)",
+         "+hydra.sweeper.params.y={space:'range(0,5)',when:{kind:other}}")  # fmt: skip
 GRID = ("y=range(0,6)", "kind=choice(plain,other)", "hydra.sweeper.sampler=grid")
 
 
@@ -44,21 +45,23 @@ def test_killed_in_mid_trial_after_2_5_and_9(app: Application) -> None:
         assert {key: row["point"][key] for key in ("x", "y")} == trial.params
 
 
+AFTER_3 = "hydra.sweeper.observer={_target_:watcher.Watcher,after:3}"
+
+
 @pytest.mark.parametrize("space", [
     (*MIXED, "hydra.sweeper.sampler=tpe"), (*MIXED, "hydra.sweeper.sampler=random"),
-    (*MIXED, "hydra.sweeper.sampler=qmc"), GRID,
+    (*MIXED, "hydra.sweeper.sampler=qmc"), (*GRID, AFTER_3),
 ], ids=["tpe", "random", "qmc", "grid"])  # fmt: skip
 def test_the_points_do_not_depend_on_kills(app: Application, tmp_path_factory: pytest.TempPathFactory,
                                            space: tuple[str, ...]) -> None:  # fmt: skip
-    """Killed right after trial 3 and in the middle of trial 11, whose point is run again."""
-    trials = ("hydra.sweeper.n_trials=14", "hydra.sweeper.retries=1")
+    """Killed in the middle of trial 11, whose point is run again; the grid's right after trial 3 too."""
+    command = (*space, "hydra.sweeper.n_trials=14", "hydra.sweeper.retries=1")
     whole = Application(tmp_path_factory.mktemp("whole"))
-    whole.run(*space, *trials)
-    killed = (*space, *trials, "die_at=11", "hydra.sweeper.observer={_target_:watcher.Watcher,after:3}")
-    for status in (-signal.SIGKILL, -signal.SIGKILL, 0):
-        app.run(*killed, status=status)
+    whole.run(*(word for word in command if word != AFTER_3))
+    for status in (*[-signal.SIGKILL] * (1 + (AFTER_3 in space)), 0):
+        app.run(*command, "die_at=11", status=status)
     assert app.points() == whole.points()
-    assert len({identity(point) for point in whole.points()}) == (12 if space == GRID else 14)
+    assert len({identity(point) for point in whole.points()}) == 14
     assert [t.number for t in app.trials() if t.user_attrs.get(RETRY_OF) == 11] == [12]
 
 
@@ -79,13 +82,14 @@ def test_a_space_of_choices_is_run_through_once(app: Application) -> None:
     assert len(app.trials()) == len({identity(p) for p in app.points()}) == 6
 
 
-def test_an_interrupted_trial_is_closed_and_its_point_run_again(app: Application) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_trial_is_closed_and_its_point_run_again(app: Application, sent: signal.Signals) -> None:
     command = ("x=interval(0,1)", "hydra.sweeper.n_trials=3", "sleep=0.3")
     process = app.start(*command)
     app.wait_for(lambda: len(app.events("begin")) == 2)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(sent)
     process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == (-sent if sent == signal.SIGINT else 128 + sent)  # Python's own end of an interrupt
     first, second = app.trials()
     assert (first.state, second.state) == (TrialState.COMPLETE, TrialState.FAIL)
     assert second.user_attrs["reason"] == "interrupted"

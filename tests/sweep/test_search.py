@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from ringexp.sweep.search import identity, parse
+from ringexp.sweep.grammar import parse
+from ringexp.sweep.search import identity
 
 
 @pytest.mark.parametrize(("text", "distribution"), [

@@ -16,6 +16,7 @@ import optuna
 import pytest
 from applications import Application, states
 
+from ringexp.errors import ConfigError
 from ringexp.sweep.claims import LOST, counted
 from ringexp.sweep.search import identity
 from ringexp.sweep.storage import DRIVERS, open_storage
@@ -137,3 +138,24 @@ def test_a_half_written_line_does_not_make_a_journal_unreadable(tmp_path: Path) 
     assert again.user_attrs == {"a": 1, "b": 2}
     plain = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))  # as a dashboard does
     assert optuna.load_study(study_name="s", storage=plain).user_attrs == {"a": 1, "b": 2}
+
+
+def test_a_storage_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.journal").write_text("no journal\nat all\n")
+    (tmp_path / "text.db").write_text("no database " * 100)
+    for url, says in ((f"journal://{tmp_path}/text.journal", "not a journal"),
+                      (f"sqlite:///{tmp_path}/text.db", "not a database"),
+                      (f"sqlite:///{tmp_path}/text.db/below/s.db", "Not a directory")):  # fmt: skip
+        with pytest.raises(ConfigError) as caught:
+            open_storage(url)
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there(app: Application, postgresql: str) -> None:
+    """A port where nobody listens: one line, no password, no trial."""
+    nowhere = "postgresql://me:hunter2@127.0.0.1:1/nothing"
+    done = app.run("x=interval(0,1)", f"hydra.sweeper.storage='{nowhere}'", status=2)
+    (line,) = done.stderr.splitlines()
+    assert "Connection refused" in line
+    assert "hunter2" not in line

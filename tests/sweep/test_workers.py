@@ -14,8 +14,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ringexp.sweep import owner
 from ringexp.sweep.claims import LOST, Claims, Nothing, Plan, counted
+from ringexp.sweep.grammar import parse
 from ringexp.sweep.owner import BEAT, OWNER, beating, lives, me
-from ringexp.sweep.search import identity, parse
+from ringexp.sweep.search import identity
 from ringexp.sweep.storage import open_storage
 
 SPACE = ("x=interval(0,1)", "y=choice(1,2)")

@@ -1,19 +1,17 @@
 """A sweep as one worker sees it: claim a trial, run its job, tell how it ended, until nothing is missing."""
 
-import hashlib
-import json
 import math
-import re
 import signal
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from numbers import Real
 from typing import Any, cast
 
-import numpy as np
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -21,30 +19,24 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
-from optuna.samplers import RandomSampler
-from optuna.study import StudyDirection
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from ringexp.errors import ConfigError, SweepError
+from ringexp.errors import ConfigError, StorageError, SweepError
 from ringexp.sweep import choices, progress, storage
 from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
+from ringexp.sweep.grammar import parse
 from ringexp.sweep.observer import NoObserver, Observer
 from ringexp.sweep.owner import OWNER, beating
-from ringexp.sweep.search import Search, parse
+from ringexp.sweep.search import Search
 from ringexp.sweep.settings import KEY, Settings
 from ringexp.sweep.space import named_point
-from ringexp.sweep.trial import PRUNER, WARMUP
+from ringexp.sweep.study import name_of, open_study
 from ringexp.sweep.workers import Workers, end_with_parent, is_worker
 from ringexp.tracking.secrets import scrub
-
-SEARCH, SEED, FIXED = "ringexp.search", "ringexp.seed", "ringexp.configuration"
-"""User attributes of the study: the space in words, the seed of a sampler that was given none, what is not searched."""
-
-OF_A_COMMAND = ("hydra", "paths", "tracking", "progress", "task")
-"""Keys of a configuration that may differ between the commands of one study."""
 
 POLL = 1.0
 """Seconds between looks at the study of a worker that waits; BEATS heartbeats fall into `grace`."""
@@ -61,44 +53,42 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=ExperimentalWarning)
     search = parse(given.params, arguments, loader)
-    name = _name(given, search)
+    name = name_of(given, search)
     url = storage.address(given, name)
     sampler = choices.sampler_spec(given.sampler)
     pruner = choices.pruner_spec(given.pruner)
-    enqueue = [search.check(point) for point in _points(given, search, loader, config)]
+    job = loader.load_sweep_config(config, list(search.fixed))
+    enqueue = [search.check(point) for point in _points(given, search, job)]
     if choices.is_grid(sampler) and search.points() is None:
         raise ConfigError(f"{KEY}.sampler=grid: a grid has steps; write each parameter as choice(…), range(a,b,step) "
                           "or int(interval(a,b))")  # fmt: skip
     _compose_once(search, loader, config)
-    fixed = _fixed(loader.load_sweep_config(config, list(search.fixed)))
-    with storage.alone(url):
-        seed = _open(url, name, given, search, sampler.pop("seed", None), pruner, fixed)
+    storage.open_storage(url)
+    with storage.alone(url), _storage_errors():
+        seed = open_study(url, name, given, search, sampler.pop("seed", None), pruner, job)
         build = None if choices.is_grid(sampler) else lambda draw, attempt: choices.build_sampler(
             sampler, seed, draw, attempt)  # fmt: skip
         plan = Plan(search, given.n_trials, given.retries, enqueue, seed, build)
         _Worker(given, Claims(url, name, plan, given.grace), launcher).run()
 
 
-def _name(given: Settings, search: Search) -> str:
-    """The study's name; without one, a hash of what is searched and what is fixed, so that the same command resumes."""
-    if given.study_name is not None:
-        if not re.fullmatch(r"[\w.-]+", given.study_name):
-            raise ConfigError(f"{KEY}.study_name={given.study_name}: letters, digits, '.', '_' and '-' only")
-        return given.study_name
-    what = json.dumps([search.described(), search.fixed, given.direction])
-    return f"sweep-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """A storage that went away is one line. Raises StorageError."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise StorageError(f"{KEY}.storage: {storage.in_words(error)}. The same command goes on from here") from error
 
 
-def _points(
-    given: Settings, search: Search, loader: ConfigLoader, config: DictConfig
-) -> Iterator[Mapping[str, Any]]:
+def _points(given: Settings, search: Search, job: DictConfig) -> Iterator[Mapping[str, Any]]:
     """The points to run first, baselines by name (sweep.space) as their values."""
     for entry in given.enqueue:
         if isinstance(entry, str):
-            job = loader.load_sweep_config(config, list(search.fixed))
-            with open_dict(job):
-                del job["hydra"]
-            yield named_point(job, entry, [parameter.key for parameter in search.parameters])
+            plain = deepcopy(job)
+            with open_dict(plain):
+                del plain["hydra"]
+            yield named_point(plain, entry, [parameter.key for parameter in search.parameters])
         else:
             yield entry
 
@@ -109,48 +99,6 @@ def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> N
     for parameter in search.active(point):
         point[parameter.key] = parameter.first()
     loader.load_sweep_config(config, [*search.fixed, *search.overrides(point)])
-
-
-def _fixed(job: DictConfig) -> dict[str, str]:
-    """The leaves of a job's configuration by their keys, interpolations as they stand."""
-    tree = cast(dict[str, Any], OmegaConf.to_container(job, resolve=False))
-    return dict(_leaves({key: value for key, value in tree.items() if key not in OF_A_COMMAND}, ""))
-
-
-def _leaves(node: Any, key: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict):
-        for name, child in node.items():
-            yield from _leaves(child, f"{key}.{name}".removeprefix("."))
-    else:
-        yield key, scrub(str(node))
-
-
-def _open(
-    url: str, name: str, given: Settings, search: Search, seed: int | None, pruner: Mapping[str, Any],
-    fixed: Mapping[str, str],
-) -> int:
-    """Make the study or join it; the seed of its draws. Raises ConfigError where it is another one's."""
-    with storage.locked(url, name):
-        direction = StudyDirection[given.direction.upper()]
-        study = optuna.create_study(study_name=name, storage=storage.open_storage(url), direction=direction,
-                                    load_if_exists=True, sampler=RandomSampler())  # fmt: skip
-        if SEARCH not in study.user_attrs:
-            if study.get_trials(deepcopy=False):
-                raise ConfigError(f"{KEY}.study_name={name}: this study was not made by ringexp; give another name")
-            seeds = np.random.SeedSequence().generate_state(1)
-            study.set_user_attr(SEED, int(seeds[0]))
-            study.set_user_attr(SEARCH, search.described())
-            study.set_user_attr(FIXED, dict(fixed))
-        was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
-        found = progress.differences(was, {"direction": given.direction} | search.described())
-        found += progress.differences(study.user_attrs[FIXED], fixed, absent="not there")
-        if found:
-            raise ConfigError(f"{KEY}.study_name={name}: the study in the storage is another one: {'; '.join(found)}. "
-                              "Give another study_name")  # fmt: skip
-        study.set_user_attr(PRUNER, dict(pruner))
-        study.set_user_attr(WARMUP, given.warmup)
-        asked = given.seed if seed is None else seed
-        return int(study.user_attrs[SEED]) if asked is None else asked
 
 
 class _Worker:
@@ -170,7 +118,7 @@ class _Worker:
                 if is_worker():
                     end_with_parent()
                 else:
-                    self.workers.start(self.given.n_jobs - 1)
+                    self.workers.start(min(self.given.n_jobs, self.given.n_trials) - 1)
                 self._trials(extra)
             except BaseException as error:
                 self._close()
@@ -182,6 +130,9 @@ class _Worker:
                 self.workers.end()
                 self.observer.finished(self.claims.study())
         if not is_worker():
+            for index, status in enumerate(self.workers.end(), start=2):
+                if status:
+                    _say(f"worker {index} of {self.given.n_jobs} ended early, with status {status}")
             trials = study.get_trials(deepcopy=False)
             progress.show(study.study_name, trials, study.direction)
 

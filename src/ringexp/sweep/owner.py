@@ -17,6 +17,8 @@ from optuna import Trial
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
+from ringexp.sweep.storage import in_words
+
 OWNER, BEAT = "owner", "beat"
 """User attributes of a running trial: its process, and the time of its last sign of life (Unix seconds)."""
 
@@ -89,7 +91,7 @@ def beating(trial: Trial, every: float) -> Iterator[None]:
                 return
             except (StorageInternalError, OSError) as error:  # the storage is away: the job may still outlast that
                 if not told:
-                    print(f"ringexp: trial {trial.number}: no heartbeat written ({error})", file=sys.stderr)
+                    print(f"ringexp: trial {trial.number}: no heartbeat written ({in_words(error)})", file=sys.stderr)
                 told = True
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)

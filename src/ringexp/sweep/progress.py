@@ -1,6 +1,6 @@
 """A study in words: a line after each trial, a table of the best at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.study import StudyDirection
@@ -14,8 +14,8 @@ SHOWN = 5
 
 
 def ranked(trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-    """The complete trials, best first."""
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    """The complete trials that keep their constraints, best first."""
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and all(c <= 0 for c in t.constraints.values())]
     return sorted(complete, key=lambda t: t.value or 0.0, reverse=direction == StudyDirection.MAXIMIZE)
 
 
@@ -59,8 +59,9 @@ def table(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Table:
     """The best trials with their parameters."""
     best = ranked(trials, direction)[:SHOWN]
     keys = list(dict.fromkeys(key for trial in best for key in trial.params))
+    ends = [key.rpartition(".")[2] for key in keys]
     shown = Table()
-    for name in ("trial", "value", *keys):
+    for name in ("trial", "value", *(end if ends.count(end) == 1 else key for key, end in zip(keys, ends))):
         shown.add_column(name, justify="right" if name in ("trial", "value") else "left")
     for trial in best:
         shown.add_row(str(trial.number), _number(trial.value), *(_number(trial.params.get(key, "")) for key in keys))
@@ -76,10 +77,3 @@ def show(study_name: str, trials: Sequence[FrozenTrial], direction: StudyDirecti
     console = Console(highlight=False)
     console.print(f"{study_name}: the best of {len(counted(trials))} trials")
     console.print(table(trials, direction))
-
-
-def differences(was: Mapping[str, str], now: Mapping[str, str], absent: str = "not searched") -> list[str]:
-    """What differs between two described spaces or configurations, a phrase each."""
-    keys = list(dict.fromkeys([*was, *now]))
-    return [f"{key} was {was.get(key, absent)} and is {now.get(key, absent)}"
-            for key in keys if was.get(key) != now.get(key)]  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -58,19 +59,26 @@ def _with_driver(url: str) -> str:
 
 @cache
 def open_storage(url: str) -> BaseStorage:
-    """The storage, opened once in a process. Raises ConfigError where it cannot be reached."""
-    if url.startswith(JOURNAL):
-        path = Path(url.removeprefix(JOURNAL))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=WriteLock(path)))
+    """The storage, opened once in a process. Raises ConfigError where it cannot be reached or is something else."""
     try:
+        if url.startswith("postgresql"):
+            with locked(url, "tables"):
+                return get_storage(RDBStorage(url, engine_kwargs={"pool_pre_ping": True}))
+        path = _path(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if url.startswith(SQLITE):
-            Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
             return get_storage(RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}}))
-        with locked(url, "tables"):
-            return get_storage(RDBStorage(url, engine_kwargs={"pool_pre_ping": True}))
-    except SQLAlchemyError as error:
-        raise ConfigError(f"{KEY}.storage: {scrub(' '.join(str(error).split()))}") from error
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=WriteLock(path)))
+    except (SQLAlchemyError, OSError, RuntimeError) as error:
+        raise ConfigError(f"{KEY}.storage: {in_words(error)}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{KEY}.storage={scrub(url)}: not a journal of Optuna; name another file") from error
+
+
+def in_words(error: Exception) -> str:
+    """What a storage says, in one line without secrets."""
+    said = str(error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error)
+    return scrub(" ".join(said.partition("(Background on")[0].split()))
 
 
 class WriteLock(JournalFileOpenLock):

@@ -32,10 +32,9 @@ class Workers:
                 stdin=subprocess.PIPE, start_new_session=True,
             ))  # fmt: skip
 
-    def end(self) -> None:
-        """Wait for all to end."""
-        for process in self._processes:
-            process.wait()
+    def end(self) -> list[int]:
+        """Wait for all to end; their statuses."""
+        return [process.wait() for process in self._processes]
 
     def signal(self, signum: int) -> None:
         """Send all of them a signal."""
