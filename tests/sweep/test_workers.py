@@ -69,8 +69,8 @@ def test_a_waiting_worker_runs_what_a_dead_one_left(app: Application) -> None:
 
 def test_n_jobs_and_their_end(app: Application) -> None:
     """Three processes from one command; SIGTERM of the first ends all; the same command does the rest."""
-    command = (*SPACE, "hydra.sweeper.n_trials=9", "hydra.sweeper.n_jobs=3")
-    process = app.start(*command, "sleep=1.5")
+    command = (*SPACE, "hydra.sweeper.n_trials=9", "hydra.sweeper.n_jobs=3", "sleep=1.5")
+    process = app.start(*command)
     app.wait_for(lambda: len({row["pid"] for row in app.events("begin")}) == 3)
     process.send_signal(signal.SIGTERM)
     assert ended(process) == [128 + signal.SIGTERM]

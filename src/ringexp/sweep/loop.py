@@ -8,7 +8,6 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from numbers import Real
 from typing import Any, cast
 
@@ -57,12 +56,12 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
     url = storage.address(given, name)
     sampler = choices.sampler_spec(given.sampler)
     pruner = choices.pruner_spec(given.pruner)
-    job = loader.load_sweep_config(config, list(search.fixed))
-    enqueue = [search.check(point) for point in _points(given, search, job)]
+    enqueue = [search.check(point) for point in _points(given, search, loader, config)]
     if choices.is_grid(sampler) and search.points() is None:
         raise ConfigError(f"{KEY}.sampler=grid: a grid has steps; write each parameter as choice(…), range(a,b,step) "
                           "or int(interval(a,b))")  # fmt: skip
     _compose_once(search, loader, config)
+    job = loader.load_sweep_config(config, list(search.fixed))
     storage.open_storage(url)
     with storage.alone(url), _storage_errors():
         seed = open_study(url, name, given, search, sampler.pop("seed", None), pruner, job)
@@ -81,14 +80,16 @@ def _storage_errors() -> Iterator[None]:
         raise StorageError(f"{KEY}.storage: {storage.in_words(error)}. The same command goes on from here") from error
 
 
-def _points(given: Settings, search: Search, job: DictConfig) -> Iterator[Mapping[str, Any]]:
+def _points(
+    given: Settings, search: Search, loader: ConfigLoader, config: DictConfig
+) -> Iterator[Mapping[str, Any]]:
     """The points to run first, baselines by name (sweep.space) as their values."""
     for entry in given.enqueue:
         if isinstance(entry, str):
-            plain = deepcopy(job)
-            with open_dict(plain):
-                del plain["hydra"]
-            yield named_point(plain, entry, [parameter.key for parameter in search.parameters])
+            job = loader.load_sweep_config(config, list(search.fixed))
+            with open_dict(job):
+                del job["hydra"]
+            yield named_point(job, entry, [parameter.key for parameter in search.parameters])
         else:
             yield entry
 

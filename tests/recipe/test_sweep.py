@@ -1,0 +1,106 @@
+"""A study of the recipe, for real and small: killed in RL, gone on with, kept in MLflow."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from mlflow.entities import Run
+from optuna.trial import TrialState
+from pipelines import PARENT, Store, ringexp, ringexp_killed
+
+TRIALS = 3
+SMALL = ("sft.max_steps=10", "trainer.max_steps=4", "evaluation.during.every=1")
+SEARCH = ("sweep=two_stage_mixing", f"hydra.sweeper.n_trials={TRIALS}", "hydra.sweeper.enqueue=[two_stage]", *SMALL)
+
+
+def study_of(folder: Path) -> optuna.Study:
+    (journal,) = folder.glob("sweeps/*.journal")
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+    return optuna.load_study(study_name=None, storage=storage)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first trial is killed in its second RL stage; the same command ends the sweep."""
+    folder = tmp_path_factory.mktemp("swept")
+    one = (f"paths.store={folder}", f"tracking.artifacts={folder}/artifacts", *SEARCH)
+    ringexp_killed(*one, when=(folder, "*/rl-second-*/step-*"))
+    assert [trial.state for trial in study_of(folder).trials] == [TrialState.RUNNING]
+    again = ringexp(*one)
+    assert again.returncode == 0, again.stderr[-3000:]
+    return folder
+
+
+def test_what_was_killed_is_gone_on_with_and_nothing_is_left_open(swept: Path) -> None:
+    trials = study_of(swept).trials
+    assert [trial.state for trial in trials].count(TrialState.COMPLETE) == TRIALS
+    (killed,) = [trial for trial in trials if trial.state == TrialState.FAIL]
+    (again,) = [trial for trial in trials if trial.user_attrs.get("retry_of") == killed.number]
+    assert again.user_attrs["mlflow_run"] == killed.user_attrs["mlflow_run"]
+    store = Store(swept)
+    assert {run.info.status for run in store.runs} == {"FINISHED"}
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    pipelines = {run.info.run_id: run for run in store.kind("pipeline")}
+    assert {trial.user_attrs["mlflow_run"] for trial in complete} == pipelines.keys()
+    assert len({tuple(trial.params.values()) for trial in complete}) == TRIALS
+    for trial in complete:
+        run = pipelines[trial.user_attrs["mlflow_run"]]
+        assert run.data.tags["ringexp.trial"] == str(trial.number)
+        assert (swept / trial.user_attrs["folder"]).is_dir()
+
+
+def test_the_sweep_s_run_holds_the_study(swept: Path) -> None:
+    store, study = Store(swept), study_of(swept)
+    (run,) = store.kind("sweep")
+    assert {pipeline.data.tags[PARENT] for pipeline in store.kind("pipeline")} == {run.info.run_id}
+    table = json.loads(_artifact(store, run, "trials.json"))
+    assert {"trial", "state", "value", "schedule.boundary", "reason", "mlflow_run"} <= set(table["columns"])
+    assert [row[0] for row in table["data"]] == [trial.number for trial in study.trials]
+    assert run.data.tags["ringexp.best_trial"] == str(study.best_trial.number)
+    values = {trial.number: trial.value for trial in study.trials if trial.state == TrialState.COMPLETE}
+    assert dict(store.history(run, "sweep/value")) == values
+    page = _artifact(store, run, "study.html")
+    assert "Mixtures of stage first" in page and "Mixtures of stage second" in page
+    assert 'src="http' not in page
+
+
+def _artifact(store: Store, run: Run, file: str) -> str:
+    return Path(store.client.download_artifacts(run.info.run_id, file)).read_text()
+
+
+def test_stages_that_trials_share_are_trained_once(swept: Path) -> None:
+    stages = [run.data.tags for run in Store(swept).kind("stage") if run.data.tags["ringexp.stage"] == "sft"]
+    assert len(stages) == TRIALS
+    assert sum("ringexp.reused_from" in tags for tags in stages) == TRIALS - 1
+
+
+def test_a_trial_reports_at_the_steps_of_the_run(swept: Path) -> None:
+    complete = [trial for trial in study_of(swept).trials if trial.state == TrialState.COMPLETE]
+    assert {tuple(trial.intermediate_values) for trial in complete} == {(1, 2, 3, 4)}
+
+
+def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: Path) -> None:
+    """The last trial came third in a process that another study's engine, data and modules had lived in."""
+    last: Any = [trial for trial in study_of(swept).trials if trial.state == TrialState.COMPLETE][-1]
+    point = [f"{key}={value!r}" for key, value in last.params.items()]
+    done = ringexp(f"paths.store={tmp_path}", "schedule=searched_two_stage", *SMALL, *point, "evaluation.split=validation",
+                   "evaluation.during.samples=1")  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone, trial = Store(tmp_path), Store(swept, last.user_attrs["mlflow_run"])
+    assert alone.histories() == trial.histories()
+
+
+@pytest.mark.parametrize("name", ["three_stage_mixing", "c3po_budget", "entropy_band"])
+def test_shipped_studies_run(tmp_path: Path, name: str) -> None:
+    """One sampled trial of each; `enqueue` is composed and checked, then left out."""
+    composed = ringexp(f"sweep={name}", "--cfg", "job")
+    assert composed.returncode == 0, composed.stderr[-3000:]
+    small = [] if name == "entropy_band" else ["sft.max_steps=5"]
+    sizes = ["hydra.sweeper.params.sft.max_steps=choice(5,10)"] if name == "entropy_band" else []
+    done = ringexp(f"paths.store={tmp_path}", f"sweep={name}", "hydra.sweeper.n_trials=1", "trainer.max_steps=3",
+                   "hydra.sweeper.enqueue=[]", *small, *sizes)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {run.info.status for run in Store(tmp_path).runs} == {"FINISHED"}
+    assert "1/1 done" in done.stderr
