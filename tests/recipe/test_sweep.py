@@ -85,8 +85,8 @@ def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: 
     """The last trial came third in a process that another study's engine, data and modules had lived in."""
     last: Any = [trial for trial in study_of(swept).trials if trial.state == TrialState.COMPLETE][-1]
     point = [f"{key}={value!r}" for key, value in last.params.items()]
-    done = ringexp(f"paths.store={tmp_path}", "schedule=searched_two_stage", *SMALL, *point, "evaluation.split=validation",
-                   "evaluation.during.samples=1")  # fmt: skip
+    done = ringexp(f"paths.store={tmp_path}", "schedule=searched_two_stage", "evaluation.split=validation", *SMALL,
+                   *point)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     alone, trial = Store(tmp_path), Store(swept, last.user_attrs["mlflow_run"])
     assert alone.histories() == trial.histories()
@@ -95,7 +95,7 @@ def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: 
 @pytest.mark.parametrize("name", ["three_stage_mixing", "c3po_budget", "entropy_band"])
 def test_shipped_studies_run(tmp_path: Path, name: str) -> None:
     """One sampled trial of each; `enqueue` is composed and checked, then left out."""
-    composed = ringexp(f"sweep={name}", "--cfg", "job")
+    composed = ringexp(f"sweep={name}", "--cfg=job")
     assert composed.returncode == 0, composed.stderr[-3000:]
     small = [] if name == "entropy_band" else ["sft.max_steps=5"]
     sizes = ["hydra.sweeper.params.sft.max_steps=choice(5,10)"] if name == "entropy_band" else []
