@@ -57,7 +57,6 @@ X = {"params": {"x": "interval(0,1)"}}
     ({"params": {"y": "choice(2,3)", "x": {"space": "choice(1,2)", "when": {"y": 1}}}}, "x.when.y=1: not in"),
     ({"params": {"x": {"of": "choice(1,2)"}}}, "{space: interval(0,1), when: {other: value}}"),
     (X | {"sampler": "nosuch"}, "hydra.sweeper.sampler=nosuch: unknown; use tpe, gp"),
-    (X | {"sampler": "cmaes"}, "the package `cmaes` is not installed"),
     (X | {"sampler": "grid"}, "a grid has steps"),
     (X | {"sampler": {"name": "tpe", "candidates": 3}}, "candidates"),
     (X | {"pruner": "nosuch"}, "hydra.sweeper.pruner=nosuch: unknown"),

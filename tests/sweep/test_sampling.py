@@ -34,7 +34,8 @@ def run(folder: Path, sampler: object, n_trials: int) -> optuna.Study:
 
 
 @pytest.mark.parametrize("sampler", [
-    "tpe", "random", "qmc", {"name": "gp", "n_startup_trials": 6}, {"_target_": "optuna.samplers.NSGAIISampler"},
+    "tpe", "random", "qmc", "cmaes", {"name": "gp", "n_startup_trials": 6},
+    {"_target_": "optuna.samplers.NSGAIISampler"},
 ])  # fmt: skip
 def test_every_sampler_draws_other_points_from_the_whole_space(tmp_path: Path, sampler: object) -> None:
     study = run(tmp_path, sampler, 12)

@@ -1,6 +1,5 @@
 """Samplers and pruners by name, or as any `_target_`; how each sampler is seeded."""
 
-import importlib.util
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -42,11 +41,8 @@ Spec = Mapping[str, Any]
 
 
 def sampler_spec(given: Any) -> dict[str, Any]:
-    """The sampler as a `_target_` with its arguments. Raises ConfigError for an unknown name or a missing package."""
+    """The sampler as a `_target_` with its arguments. Raises ConfigError for an unknown name or argument."""
     spec = _spec("sampler", given, SAMPLERS)
-    if spec["_target_"].endswith(".CmaEsSampler") and importlib.util.find_spec("cmaes") is None:
-        raise ConfigError(f"{KEY}.sampler={_name(given)}: the package `cmaes` is not installed; pip install cmaes, or "
-                          "use tpe, gp, random, grid or qmc")  # fmt: skip
     if not is_grid(spec):
         build_sampler(spec, 0, 0, 0)
     return spec
