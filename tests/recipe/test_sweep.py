@@ -92,6 +92,31 @@ def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: 
     assert alone.histories() == trial.histories()
 
 
+def test_a_trial_is_pruned_once_the_last_stage_has_begun(tmp_path: Path) -> None:
+    """A pruner that would end everything at once: the boundary lies after step 2, so step 3 is the first it gets."""
+    pruner = "hydra.sweeper.pruner={_target_:optuna.pruners.ThresholdPruner,upper:-1}"
+    done = ringexp(f"paths.store={tmp_path}", *SEARCH, "hydra.sweeper.n_trials=1", pruner)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (trial,) = study_of(tmp_path).trials
+    assert (trial.state, list(trial.intermediate_values)) == (TrialState.PRUNED, [1, 2, 3])
+    store = Store(tmp_path)
+    assert store.pipeline.info.status == store.stage("rl-second").info.status == "KILLED"
+    assert "after 3 RL steps" in store.pipeline.data.tags["ringexp.pruned"]
+
+
+def test_a_schedule_beyond_the_data_is_not_trained(tmp_path: Path) -> None:
+    allowed = "schedule.max_epochs=0.001"
+    done = ringexp(f"paths.store={tmp_path}", *SEARCH, "hydra.sweeper.n_trials=1", allowed)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (trial,) = study_of(tmp_path).trials
+    assert trial.state == TrialState.PRUNED
+    assert all(trial.constraints[f"availability/{domain}"] > 0 for domain in ("math", "code", "science"))
+    assert Store(tmp_path).kind("stage") == []
+    alone = ringexp(f"paths.store={tmp_path}", *SMALL, allowed)
+    assert alone.returncode == 2
+    assert "schedule.max_epochs=0.001: the schedule draws" in alone.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("name", ["three_stage_mixing", "c3po_budget", "entropy_band"])
 def test_shipped_studies_run(tmp_path: Path, name: str) -> None:
     """One sampled trial of each; `enqueue` is composed and checked, then left out."""
