@@ -81,7 +81,8 @@ def ternary(trials: Sequence[StudyTrial], place: int) -> go.Figure | None:
     points = {axis: [own.get(domain, 0.0) for own in weights] for axis, domain in zip("abc", domains, strict=True)}
     marker = {"color": [value for _, value in done], "colorscale": SCALE, "showscale": True, "size": 11,
               "line": {"width": 0.5, "color": "#333"}}  # fmt: skip
-    figure = go.Figure(go.Scatterternary(mode="markers", marker=marker, text=[_words(t) for t, _ in done], **points))
+    words = [_words(trial) for trial, _ in done]
+    figure = go.Figure(go.Scatterternary(mode="markers", cliponaxis=False, marker=marker, text=words, **points))
     axes = {f"{axis}axis": {"title": domain} for axis, domain in zip("abc", domains, strict=True)}
     return figure.update_layout(ternary={"sum": 1, **axes}, height=460)
 
@@ -110,6 +111,7 @@ def study_page(
     parts = [f"<h2>{escape(title)}</h2>{figure.to_html(full_html=False, include_plotlyjs=False, config=CONTROLS)}"
              for title, figure in figures]  # fmt: skip
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
-            "<style>body { font: 15px/1.5 system-ui, sans-serif; margin: 24px auto; max-width: 1100px; }</style>"
+            "<style>body { font: 15px/1.5 system-ui, sans-serif; margin: 24px auto; max-width: 1100px; "
+            "padding: 0 24px; }</style>"
             f"<script>{get_plotlyjs()}</script></head><body><h1>{escape(name)}</h1><p>{about}</p>"
             f"{''.join(parts)}</body></html>")  # fmt: skip
