@@ -55,7 +55,7 @@ demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 
 # Two processes; the longest files first.
 test: setup check ## all checks and tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/recipe tests/rollout tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests/recipe tests/rollout tests
 
 soak: setup ## the long kill and fault tests (about an hour)
 	@$(BIN)/python -m pytest -m soak tests/soak

@@ -5,14 +5,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
 from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 
-from ringexp.config.schema import DataConfig
+from ringexp.config.schema import DataConfig, TokenizerConfig
 from ringexp.domains.pool import Pool
 from ringexp.domains.public import Loaded
 from ringexp.errors import ConfigError, RingexpError
-from ringexp.models.tokenizer import ChatTokenizer
+from ringexp.models.tokenizer import ChatTokenizer, build_tokenizer
 
 SPLITS = ("train", "validation", "test")
 
@@ -24,6 +27,27 @@ class Prepared:
     pools: Mapping[str, Pool]
     dropped: Mapping[str, int]
     fingerprint: str
+
+
+_kept: dict[str, tuple[Prepared, ChatTokenizer]] = {}
+"""The data of this process's last run, by what they were made from."""
+
+
+def prepared(config: DataConfig, tokenizer: TokenizerConfig) -> tuple[Prepared, ChatTokenizer]:
+    """Load, tokenize and encode; where the same was asked for before, as in a sweep, nothing is done again.
+
+    Raises what `load_pools`, `build_tokenizer` and `prepare` raise.
+    """
+    files = [path for path in (config.path, *config.files.values()) if path is not None and Path(path).is_file()]
+    seen = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in files]
+    key = repr([OmegaConf.to_container(cast(DictConfig, part), resolve=True) for part in (config, tokenizer)] + seen)
+    if key not in _kept:
+        pools, dropped = load_pools(config)
+        built = build_tokenizer(tokenizer.path, tokenizer.vocab_size, pools.values())
+        found = prepare(pools, dropped, built, config), built
+        _kept.clear()
+        _kept[key] = found
+    return _kept[key]
 
 
 def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:

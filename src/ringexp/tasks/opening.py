@@ -21,8 +21,8 @@ from ringexp.config.schema import Config
 from ringexp.config.validate import typed
 from ringexp.errors import ConfigError, RecordError
 from ringexp.mixing.schedule import resolve_stages
-from ringexp.models.tokenizer import build_tokenizer, load_tokenizer
-from ringexp.tasks.data import load_pools, prepare
+from ringexp.models.tokenizer import load_tokenizer
+from ringexp.tasks.data import load_pools, prepare, prepared
 from ringexp.tasks.workspace import Pipeline, Workspace, say
 from ringexp.tracking import provenance
 from ringexp.tracking.notes import NOTE, About, StageRow, describe_run
@@ -38,14 +38,13 @@ def open_workspace(config: Config, repeats: Run | None = None) -> Iterator[Works
     `repeats` is the pipeline run that this one is to reproduce.
     """
     torch.set_num_threads(config.trainer.threads)
-    pools, dropped = load_pools(config.data)
     if config.run_id is None:
-        tokenizer = build_tokenizer(config.model.tokenizer.path, config.model.tokenizer.vocab_size, pools.values())
-        data = prepare(pools, dropped, tokenizer, config.data)
+        data, tokenizer = prepared(config.data, config.model.tokenizer)
         workspace = Workspace(config, data, tokenizer)
         store = open_store(config)
         run, folder = _by_identity(workspace, store, repeats)
     else:
+        pools, dropped = load_pools(config.data)
         store = open_store(config)
         run = recorded_run(store, config.run_id)
         store.experiment_id = run.info.experiment_id  # new stages join the recorded ones

@@ -22,6 +22,9 @@ from ringexp.tracking.run import TAG
 LEASES = ".leases"
 """Folder of the store with a lock for each stage that a run is at."""
 
+COPY = "copied"
+"""The key of what was taken over itself: however often, the search for it finds the original."""
+
 OF_THE_RUN = tuple(TAG + key for key in ("kind", "stage", "stage_key", "reuse_key", "seed", "seconds"))
 """Tags that a copy has of its own."""
 
@@ -69,7 +72,7 @@ def _source(workspace: Workspace, name: str, key: str) -> Run | None:
     """A finished run of the stage in any pipeline of the experiment, whose weights are still there."""
     tags = {TAG + "kind": "stage", TAG + "stage": name, TAG + "reuse_key": provenance.reuse_key(key)}
     for run in reversed(workspace.store.find(tags)):
-        if run.info.status == "FINISHED" and TAG + "reused_from" not in run.data.tags and _whole(workspace, run):
+        if run.info.status == "FINISHED" and _whole(workspace, run):
             return run
     return None
 
@@ -99,7 +102,7 @@ def _copy(workspace: Workspace, name: str, key: str, source: Run, mirrored: bool
             _copy_artifacts(workspace, stage, name, source)
         own = {tag: value for tag, value in source.data.tags.items()
                if tag.startswith(TAG) and tag not in OF_THE_RUN}  # fmt: skip
-        stage.record.set_tags(own | {TAG + "reused_from": source.info.run_id})
+        stage.record.set_tags(own | {TAG + "reused_from": source.info.run_id, TAG + "reuse_key": COPY})
 
 
 def _copy_artifacts(workspace: Workspace, stage: Stage, name: str, source: Run) -> None:
