@@ -112,7 +112,7 @@ def test_a_schedule_beyond_the_data_is_not_trained(tmp_path: Path) -> None:
     assert trial.state == TrialState.PRUNED
     assert all(trial.constraints[f"availability/{domain}"] > 0 for domain in ("math", "code", "science"))
     assert Store(tmp_path).kind("stage") == []
-    alone = ringexp(f"paths.store={tmp_path}", *SMALL, allowed)
+    alone = ringexp(f"paths.store={tmp_path}", *SMALL, "schedule=searched_two_stage", allowed)
     assert alone.returncode == 2
     assert "schedule.max_epochs=0.001: the schedule draws" in alone.stderr.splitlines()[-1]
 
@@ -122,10 +122,9 @@ def test_shipped_studies_run(tmp_path: Path, name: str) -> None:
     """One sampled trial of each; `enqueue` is composed and checked, then left out."""
     composed = ringexp(f"sweep={name}", "--cfg=job")
     assert composed.returncode == 0, composed.stderr[-3000:]
-    small = [] if name == "entropy_band" else ["sft.max_steps=5"]
-    sizes = ["hydra.sweeper.params.sft.max_steps=choice(5,10)"] if name == "entropy_band" else []
+    length = "sft.max_steps=choice(5,10)" if name == "entropy_band" else "sft.max_steps=5"
     done = ringexp(f"paths.store={tmp_path}", f"sweep={name}", "hydra.sweeper.n_trials=1", "trainer.max_steps=3",
-                   "hydra.sweeper.enqueue=[]", *small, *sizes)  # fmt: skip
+                   "hydra.sweeper.enqueue=[]", length)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert {run.info.status for run in Store(tmp_path).runs} == {"FINISHED"}
     assert "1/1 done" in done.stderr

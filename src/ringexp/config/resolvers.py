@@ -13,6 +13,11 @@ def scaled(value: int, numerator: int, denominator: int) -> int:
     return int(value) * int(numerator) // (int(denominator) or int(numerator) or 1)
 
 
+def at_least(least: int, value: int) -> int:
+    """`${at_least:1,0}` = 1."""
+    return max(int(least), int(value))
+
+
 def total(*values: float) -> float:
     """`${sum:1,2}`. For the share of a stage that follows those of others."""
     return sum(float(value) for value in values)
@@ -36,6 +41,7 @@ def product(*values: float) -> float:
 def register() -> None:
     """Make the resolvers known to OmegaConf; may be called again."""
     OmegaConf.register_new_resolver("sum", total, replace=True)
+    OmegaConf.register_new_resolver("at_least", at_least, replace=True)
     OmegaConf.register_new_resolver("fraction", fraction, replace=True)
     OmegaConf.register_new_resolver("rest", rest, replace=True)
     OmegaConf.register_new_resolver("product", product, replace=True)
