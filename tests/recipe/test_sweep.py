@@ -61,6 +61,7 @@ def test_the_sweep_s_run_holds_the_study(swept: Path) -> None:
     assert run.data.tags["ringexp.best_trial"] == str(study.best_trial.number)
     values = {trial.number: trial.value for trial in study.trials if trial.state == TrialState.COMPLETE}
     assert dict(store.history(run, "sweep/value")) == values
+    assert f"The best is trial {study.best_trial.number} " in run.data.tags["mlflow.note.content"]
     page = _artifact(store, run, "study.html")
     assert "Mixtures of stage first" in page and "Mixtures of stage second" in page
     assert 'src="http' not in page

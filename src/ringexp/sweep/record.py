@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ringexp.config.schema import TrackingConfig
 from ringexp.figures.study import StudyTrial, complete, study_page
 from ringexp.sweep.claims import LOST, REASON, counted
+from ringexp.tracking.notes import NOTE
 from ringexp.tracking.run import TAG, Store
 from ringexp.tracking.secrets import scrub
 
@@ -76,6 +77,7 @@ class StudyRecord:
                      "best_params": json.dumps(dict(best.params)), "best_run": str(attributes.get("mlflow_run", ""))}
             for key, text in found.items():
                 self._client.set_tag(run_id, TAG + key, text)
+            self._client.set_tag(run_id, NOTE, note(seen, best, value))
             if "mlflow_run" in attributes:
                 self._client.set_tag(attributes["mlflow_run"], TAG + "best_of", study.study_name)
         page = study_page(study.study_name, seen, importance(study), maximise=maximise)
@@ -107,6 +109,16 @@ def plain(trials: Sequence[FrozenTrial]) -> list[StudyTrial]:
     return [StudyTrial(trial.number, STATES[trial.state], trial.value, trial.params,
                        trial.user_attrs.get("stages", []))
             for trial in trials if trial.state in STATES and LOST not in trial.user_attrs]  # fmt: skip
+
+
+def note(trials: Sequence[StudyTrial], best: StudyTrial, value: float) -> str:
+    """The description of the sweep's run, in Markdown."""
+    ended = ", ".join(f"{sum(t.state == state for t in trials)} {state}" for state in STATES.values())
+    point = " ".join(f"{key}={number:.6g}" if isinstance(number, float) else f"{key}={number}"
+                     for key, number in best.params.items())  # fmt: skip
+    return (f"A sweep: {ended}. The best is trial {best.number} with {value:.4f}, found on the prompts that the search "
+            f"looked at, so optimistic:\n\n    {point}\n\nArtifacts: *study.html*, the study in pictures; "
+            "*trials.json*, all trials. The pipelines lie below this run.")  # fmt: skip
 
 
 def table(study: optuna.Study) -> dict[str, list[Any]]:
