@@ -23,7 +23,7 @@ from ringexp.config.schema import TrackingConfig
 from ringexp.domains.pool import Pool
 from ringexp.errors import RecordError
 from ringexp.stopping import Pruned, StepsDone
-from ringexp.tracking import logged_models
+from ringexp.tracking import database, logged_models
 from ringexp.tracking.meters import Meters
 from ringexp.tracking.names import describe
 from ringexp.tracking.outbox import Entry, Outbox
@@ -50,8 +50,7 @@ class Store:
     """One MLflow tracking store and the experiment that runs go to."""
 
     def __init__(self, config: TrackingConfig) -> None:
-        if config.uri.startswith("sqlite:///"):
-            Path(config.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        database.ensure(config.uri)
         require_reachable(config.uri)
         mlflow.set_tracking_uri(config.uri)
         self.uri = config.uri
