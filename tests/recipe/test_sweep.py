@@ -1,6 +1,8 @@
 """A study of the recipe, for real and small: killed in RL, gone on with, kept in MLflow."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,39 +95,59 @@ def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: 
     assert alone.histories() == trial.histories()
 
 
-def test_a_trial_is_pruned_once_the_last_stage_has_begun(tmp_path: Path) -> None:
-    """A pruner that would end everything at once: the boundary lies after step 2, so step 3 is the first it gets."""
+SHIPPED = ("three_stage_mixing", "c3po_budget", "entropy_band")
+ALLOWED = "schedule.max_epochs=0.001"
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Studies of one sampled trial, a folder each, in one process; last a run that draws more than it may.
+
+    Gives their parent folder and what was said.
+    """
+    folder = tmp_path_factory.mktemp("others")
     pruner = "hydra.sweeper.pruner={_target_:optuna.pruners.ThresholdPruner,upper:-1}"
-    done = ringexp(f"paths.store={tmp_path}", *SEARCH, "hydra.sweeper.n_trials=1", pruner)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (trial,) = study_of(tmp_path).trials
+    commands = [["pruned", *SEARCH, pruner], ["beyond", *SEARCH, ALLOWED]]
+    for name in SHIPPED:
+        length = "sft.max_steps=choice(5,10)" if name == "entropy_band" else "sft.max_steps=5"
+        commands.append([name, f"sweep={name}", "hydra.sweeper.enqueue=[]", "trainer.max_steps=3", length])
+    full = [[f"paths.store={folder}/{where}", "debug=fast", "progress=false", "hydra.sweeper.n_trials=1", *rest]
+            for where, *rest in commands]  # fmt: skip
+    alone = [f"paths.store={folder}/alone", "debug=fast", "schedule=searched_two_stage", ALLOWED]
+    script = Path(__file__).with_name("several.py")
+    done = subprocess.run([sys.executable, str(script), json.dumps([*full, alone])], capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 2, done.stderr[-3000:]
+    return folder, done.stderr
+
+
+def test_a_trial_is_pruned_once_the_last_stage_has_begun(others: tuple[Path, str]) -> None:
+    """A pruner that would end everything at once: the boundary lies after step 2, so step 3 is the first it gets."""
+    folder = others[0] / "pruned"
+    (trial,) = study_of(folder).trials
     assert (trial.state, list(trial.intermediate_values)) == (TrialState.PRUNED, [1, 2, 3])
-    store = Store(tmp_path)
+    store = Store(folder)
     assert store.pipeline.info.status == store.stage("rl-second").info.status == "KILLED"
     assert "after 3 RL steps" in store.pipeline.data.tags["ringexp.pruned"]
 
 
-def test_a_schedule_beyond_the_data_is_not_trained(tmp_path: Path) -> None:
-    allowed = "schedule.max_epochs=0.001"
-    done = ringexp(f"paths.store={tmp_path}", *SEARCH, "hydra.sweeper.n_trials=1", allowed)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (trial,) = study_of(tmp_path).trials
+def test_a_schedule_beyond_the_data_is_not_trained(others: tuple[Path, str]) -> None:
+    folder, said = others
+    (trial,) = study_of(folder / "beyond").trials
     assert trial.state == TrialState.PRUNED
-    assert all(trial.constraints[f"availability/{domain}"] > 0 for domain in ("math", "code", "science"))
-    assert Store(tmp_path).kind("stage") == []
-    alone = ringexp(f"paths.store={tmp_path}", *SMALL, "schedule=searched_two_stage", allowed)
-    assert alone.returncode == 2
-    assert "schedule.max_epochs=0.001: the schedule draws" in alone.stderr.splitlines()[-1]
+    assert all(trial.constraints[f"availability/{domain}"] > 0 for domain in ("code", "science"))
+    assert Store(folder / "beyond").kind("stage") == []
+    assert f"{ALLOWED}: the schedule draws" in said.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", ["three_stage_mixing", "c3po_budget", "entropy_band"])
-def test_shipped_studies_run(tmp_path: Path, name: str) -> None:
-    """One sampled trial of each; `enqueue` is composed and checked, then left out."""
-    composed = ringexp(f"sweep={name}", "--cfg=job")
-    assert composed.returncode == 0, composed.stderr[-3000:]
-    length = "sft.max_steps=choice(5,10)" if name == "entropy_band" else "sft.max_steps=5"
-    done = ringexp(f"paths.store={tmp_path}", f"sweep={name}", "hydra.sweeper.n_trials=1", "trainer.max_steps=3",
-                   "hydra.sweeper.enqueue=[]", length)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert {run.info.status for run in Store(tmp_path).runs} == {"FINISHED"}
-    assert "1/1 done" in done.stderr
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_studies_run(others: tuple[Path, str], name: str) -> None:
+    assert {run.info.status for run in Store(others[0] / name).runs} == {"FINISHED"}
+    assert [trial.state for trial in study_of(others[0] / name).trials] == [TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("name", ["two_stage_mixing", *SHIPPED])
+def test_shipped_baselines_are_points_of_their_search(name: str) -> None:
+    """Nothing is run: the points to begin with are found and checked before the space turns out to be no grid."""
+    done = ringexp(f"sweep={name}", "hydra.sweeper.sampler=grid")
+    assert "hydra.sweeper.sampler=grid: a grid has steps" in done.stderr.splitlines()[-1]
