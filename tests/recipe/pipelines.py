@@ -15,17 +15,35 @@ from mlflow.entities import Run
 
 from ringexp.tracking.names import NOT_REPEATED
 
+ONE_THREAD = ["trainer.threads=1"] if "PYTEST_XDIST_WORKER" in os.environ else []
+"""Of two processes that test on two cores each has one."""
 
-def command(*overrides: str) -> list[str]:
+
+def arguments(*overrides: str) -> list[str]:
+    """Flags first; small, but for a reproduction, which is as large as what it repeats."""
     flags = [word for word in overrides if word.startswith("-")]
     keys = [word for word in overrides if not word.startswith("-")]
-    small = [] if "task=reproduce" in keys else ["debug=fast"]  # a reproduction is as large as what it repeats
-    return [sys.executable, "-m", "ringexp.cli", *flags, *small, "progress=false", *keys]
+    small = [] if "task=reproduce" in keys else ["debug=fast", *ONE_THREAD]
+    return [*flags, *small, "progress=false", *keys]
+
+
+def command(*overrides: str) -> list[str]:
+    return [sys.executable, "-m", "ringexp.cli", *arguments(*overrides)]
 
 
 def ringexp(*overrides: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, with some more environment variables."""
-    return subprocess.run(command(*overrides), capture_output=True, text=True, timeout=timeout, check=False,
+    return _run(command(*overrides), timeout, environment)
+
+
+def several(*commands: Sequence[str], timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    """Commands one after the other in one process, until one ends it with another status than 0."""
+    script = Path(__file__).with_name("several.py")
+    return _run([sys.executable, str(script), json.dumps([arguments(*one) for one in commands])], timeout, {})
+
+
+def _run(words: list[str], timeout: float, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False,
                           env=os.environ | environment)  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines import Store, ringexp, ringexp_killed
+from pipelines import Store, ringexp, ringexp_killed, several
 
 from ringexp.tracking.names import describe
 from ringexp.training.checkpoint import latest, step_of
@@ -168,19 +168,14 @@ def _table(store: Store) -> str:
     return json.dumps([dict(zip(table["columns"], row, strict=True)) for row in table["data"]])
 
 
-def test_what_another_run_has_trained_is_taken_over_and_changes_nothing(first: Store, tmp_path: Path) -> None:
-    """Another second stage first, then `first` again beside it: only its second stage is left to train."""
-    done = ringexp(f"paths.store={tmp_path}", "seed=3", "-m", "schedule.stages.1.weights.science=0,2400.0")
-    assert done.returncode == 0, done.stderr[-3000:]
-    store = Store(tmp_path, Store(tmp_path).kind("pipeline")[-1].info.run_id)
-    reused = {run.data.tags["ringexp.stage"] for run in store.kind("stage") if "ringexp.reused_from" in run.data.tags}
+def test_what_another_run_has_trained_is_taken_over_and_changes_nothing(first: Store, third: Store) -> None:
+    """Only the second stage is left to train; the rest looks as if it had been trained here."""
+    reused = {run.data.tags["ringexp.stage"] for run in third.kind("stage") if "ringexp.reused_from" in run.data.tags}
     assert reused == {"sft", "select", "evaluate-sft", "rl-math", "evaluate-rl-math"}
-    assert store.histories() == first.histories()
-    assert json.loads(_table(store)) == json.loads(_table(first))
-    assert store.summary()["evaluations"] == first.summary()["evaluations"]
-    assert "sft reused" in done.stdout
+    assert json.loads(_table(third)) == json.loads(_table(first))
+    assert third.summary()["evaluations"] == first.summary()["evaluations"]
     for table in ("samples/sft.json", "samples/rl-math.json"):
-        ours, theirs = (x.client.download_artifacts(x.pipeline.info.run_id, table) for x in (store, first))
+        ours, theirs = (x.client.download_artifacts(x.pipeline.info.run_id, table) for x in (third, first))
         assert json.loads(Path(ours).read_text()) == json.loads(Path(theirs).read_text())
 
 
@@ -203,10 +198,9 @@ def test_another_rule_over_a_recorded_run(first: Store) -> None:
 def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store) -> None:
     """RL with another algorithm, and its evaluation, are stages of their own; the pipeline's curves and finals stay."""
     run_id = first.pipeline.info.run_id
-    for task in ("select", "rl", "evaluate"):
-        done = ringexp(f"paths.store={first.folder}", f"task={task}", "selection=last", "algorithm=grpo",
-                       f"run_id={run_id}", "seed=3")  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
+    own = (f"paths.store={first.folder}", "selection=last", "algorithm=grpo", f"run_id={run_id}", "seed=3")
+    done = several(*((f"task={task}", *own) for task in ("select", "rl", "evaluate")))
+    assert done.returncode == 0, done.stderr[-3000:]
     after = Store(first.folder)
     assert after.pipeline.info.status == "FINISHED"
     own = {key: value for key, value in first.histories().items() if key[0] == first.pipeline.info.run_name}
@@ -223,17 +217,22 @@ def test_other_data_than_the_recorded_runs_are_refused(first: Store) -> None:
     assert "data are not those of data=synthetic" in done.stderr
 
 
-def test_a_seed_repeats_bitwise_also_as_a_job_of_a_multirun(first: Store, tmp_path: Path) -> None:
-    """Another store and process, an engine that served another seed before: every history is equal to the last bit.
-
-    Times, speeds and system metrics are left out.
-    """
-    done = ringexp("-m", f"paths.store={tmp_path}", "seed=2,3")
+@pytest.fixture(scope="module")
+def third(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """`first` again, third in a process, store and engine of its own: after another seed, and another second stage."""
+    folder = tmp_path_factory.mktemp("third")
+    other = ("-m", f"paths.store={folder}", "seed=2,3", "schedule.stages.1.weights.science=0")
+    done = several(other, (f"paths.store={folder}", "seed=3"))
     assert done.returncode == 0, done.stderr[-3000:]
-    store = Store(tmp_path)
-    assert len(store.kind("pipeline")) == 2
-    own = {key: value for key, value in store.histories().items() if "s3" in key[0].split()}
-    assert own == first.histories()
+    assert "sft reused" in done.stdout
+    pipelines = Store(folder).kind("pipeline")
+    assert len(pipelines) == 3
+    return Store(folder, pipelines[-1].info.run_id)
+
+
+def test_a_seed_repeats_bitwise_also_after_others_in_a_process(first: Store, third: Store) -> None:
+    """Every history is equal to the last bit; times, speeds and system metrics are left out."""
+    assert third.histories() == first.histories()
 
 
 def test_no_point_is_stored_twice(first: Store) -> None:

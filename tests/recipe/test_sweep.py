@@ -1,8 +1,6 @@
 """A study of the recipe, for real and small: killed in RL, gone on with, kept in MLflow."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import optuna
 import pytest
 from mlflow.entities import Run
 from optuna.trial import TrialState
-from pipelines import PARENT, Store, ringexp, ringexp_killed
+from pipelines import PARENT, Store, ringexp, ringexp_killed, several
 
 TRIALS = 3
 SMALL = ("sft.max_steps=10", "trainer.max_steps=4", "evaluation.during.every=1")
@@ -111,12 +109,8 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     for name in SHIPPED:
         length = "sft.max_steps=choice(5,10)" if name == "entropy_band" else "sft.max_steps=5"
         commands.append([name, f"sweep={name}", "hydra.sweeper.enqueue=[]", "trainer.max_steps=3", length])
-    full = [[f"paths.store={folder}/{where}", "debug=fast", "progress=false", "hydra.sweeper.n_trials=1", *rest]
-            for where, *rest in commands]  # fmt: skip
-    alone = [f"paths.store={folder}/alone", "debug=fast", "schedule=searched_two_stage", ALLOWED]
-    script = Path(__file__).with_name("several.py")
-    done = subprocess.run([sys.executable, str(script), json.dumps([*full, alone])], capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    studies = [[f"paths.store={folder}/{where}", *rest, "hydra.sweeper.n_trials=1"] for where, *rest in commands]
+    done = several(*studies, [f"paths.store={folder}/alone", "schedule=searched_two_stage", ALLOWED])
     assert done.returncode == 2, done.stderr[-3000:]
     return folder, done.stderr
 

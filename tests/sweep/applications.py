@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,11 @@ START = 15.0
 """Seconds that the application may take to start, on a machine that others use too."""
 
 
+def _hears_ctrl_c() -> None:
+    """A test that was started in the background would hand on that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Application:
     """Sweeps in one folder."""
 
@@ -33,7 +39,8 @@ class Application:
 
     def start(self, *overrides: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(self.command(*overrides), cwd=self.folder, text=True, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, env=os.environ | environment)  # fmt: skip
+                                stderr=subprocess.PIPE, env=os.environ | environment,
+                                preexec_fn=_hears_ctrl_c)  # fmt: skip
 
     def run(self, *overrides: str, status: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(self.command(*overrides), cwd=self.folder, text=True, capture_output=True, timeout=120,
