@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import read_tests
 from ringexp.domains.code import generate
 from ringexp.domains.code.forms import LETTERS, Constants, Form, function_of
 from ringexp.domains.code.kinds import FORMS, LEVELS
@@ -80,7 +80,7 @@ def identity(prompt: Prompt) -> tuple[Form, Constants]:
 
 
 def checker(prompt: Prompt) -> Callable[[Any], None]:
-    tests = CodeTests.from_json(prompt.answer)
+    tests = read_tests(prompt.answer)
     namespace: dict[str, Any] = {}
     exec(tests.setup + tests.test, namespace)
     return namespace["check"]
@@ -97,7 +97,7 @@ def passes(check: Callable[[Any], None], candidate: Any) -> bool:
 def hidden(prompt: Prompt) -> list[Any]:
     found: list[Any] = []
     namespace: dict[str, Any] = {}
-    exec(re.sub(r"assert (candidate\(.*\)) == .*", r"\1", CodeTests.from_json(prompt.answer).test), namespace)
+    exec(re.sub(r"assert (candidate\(.*\)) == .*", r"\1", read_tests(prompt.answer).test), namespace)
     namespace["check"](found.append)
     return found
 

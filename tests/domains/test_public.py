@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests, read_tests
 from ringexp.domains.adapters import gsm8k, humaneval, records
 from ringexp.domains.public import load_hub, load_jsonl
 from ringexp.errors import ConfigError, DataError
@@ -94,7 +94,7 @@ def test_humaneval_adapter_keeps_code_as_it_stands() -> None:
     solution = "    return x / 2\n"
     fields = humaneval(function_row(task_id="HumanEval/0", canonical_solution=solution))
     row = function_row()
-    assert CodeTests.from_json(fields.answer) == CodeTests("halve", row["prompt"], row["test"])
+    assert read_tests(fields.answer) == FunctionTests("halve", row["prompt"], row["test"])
     assert fields.question.startswith("Complete this Python function.")
     assert fields.question.endswith('```python\n\n\ndef halve(x):\n    """Half of x."""\n```')
     assert fields.trace == '```python\n\n\ndef halve(x):\n    """Half of x."""\n    return x / 2\n```'

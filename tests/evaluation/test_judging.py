@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests
 from ringexp.errors import RingexpError
 from ringexp.evaluation.judging import collect, grouped
 from ringexp.evaluation.run import Evaluator
@@ -19,7 +19,7 @@ from ringexp.rewards.registry import Verifier, VerifierRegistry
 from ringexp.rollout.engine import Finished
 from ringexp.rollout.transformers import TransformersEngine
 
-ADD_ONE = CodeTests("f", "", "def check(f):\n    assert [f(i) for i in range(9)] == [*range(1, 10)]\n").to_json()
+ADD_ONE = FunctionTests("f", "", "def check(f):\n    assert [f(i) for i in range(9)] == [*range(1, 10)]\n").to_json()
 ANSWERS = {"math": "0.5", "science": "270 m", "code": ADD_ONE}
 TEXTS = [r"\boxed{\frac{1}{2}}", r"\boxed{\sqrt{4}}", r"\boxed{0.27 km}", r"\boxed{270}", r"\boxed{(}", "no box",
          "```python\ndef f(x):\n    return x + 1\n```", "```python\ndef f(x):\n    return x\n```"]  # fmt: skip

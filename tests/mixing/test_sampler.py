@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from ringexp.config.schema import AlgorithmConfig
+from ringexp.config.recipe import AlgorithmConfig
 from ringexp.mixing.sampler import MixtureSampler, PromptRounds
 from ringexp.records import Prompt
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringexp.config.schema import ScheduleConfig, StageConfig
+from ringexp.config.recipe import ScheduleConfig, StageConfig
 from ringexp.mixing.schedule import Stage, normalised, resolve_stages, split_steps, stage_weights
 
 SHARES = st.lists(st.floats(0, 0) | st.floats(1e-3, 1e3), min_size=1, max_size=8).filter(lambda shares: sum(shares) > 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sandboxed import needs_sandbox
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests, read_tests
 from ringexp.domains.public import load_jsonl
 from ringexp.errors import DataError, RingexpError
 from ringexp.records import Outcome, Prompt, Verdict
@@ -17,7 +17,7 @@ from ringexp.rewards.sandbox import Job, Sandbox
 
 CORRECT, WRONG, UNPARSABLE, TIMEOUT, ERROR = Outcome
 HUMANEVAL = Path(__file__).parents[3] / "shared" / "data" / "humaneval_first60.jsonl"
-ADD_ONE = CodeTests("f", "", "def check(f):\n    assert [f(i) for i in range(9)] == [*range(1, 10)]\n").to_json()
+ADD_ONE = FunctionTests("f", "", "def check(f):\n    assert [f(i) for i in range(9)] == [*range(1, 10)]\n").to_json()
 GOOD = "```python\ndef f(x):\n    return x + 1\n```"
 WRONG_VALUE = "```python\ndef f(x):\n    return x\n```"
 
@@ -110,7 +110,7 @@ def test_what_each_response_is_worth(verifier: CodeVerifier) -> None:
 
 @needs_sandbox
 def test_a_malformed_answer_is_an_error_and_the_others_are_judged(verifier: CodeVerifier) -> None:
-    broken = CodeTests("f", "", "x = 1").to_json()
+    broken = FunctionTests("f", "", "x = 1").to_json()
     prompts = [asked("4"), asked(), asked('{"entry_point": "f"}'), asked(broken), asked("[" * 100_000)]
     found = verifier.score(prompts, [GOOD] * 5)
     assert [v.outcome for v in found] == [ERROR, CORRECT, ERROR, ERROR, ERROR]
@@ -130,8 +130,8 @@ def test_a_malformed_answer_is_an_error_and_the_others_are_judged(verifier: Code
 )
 def test_the_codec_of_tests_names_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        CodeTests.from_json(text)
-    assert CodeTests.from_json(ADD_ONE).to_json() == ADD_ONE
+        read_tests(text)
+    assert read_tests(ADD_ONE).to_json() == ADD_ONE
 
 
 @needs_sandbox
@@ -145,7 +145,7 @@ def test_equal_candidates_run_once_and_verdicts_are_remembered(verifier: CodeVer
     assert len(counted.asked) == 2
     scored(verifier, GOOD, WRONG_VALUE)
     assert len(counted.asked) == 2
-    other = CodeTests("f", "", "def check(f):\n    assert f(1) == 1\n").to_json()
+    other = FunctionTests("f", "", "def check(f):\n    assert f(1) == 1\n").to_json()
     assert verifier.score([asked(other)], [WRONG_VALUE])[0].outcome is CORRECT
     assert len(counted.asked) == 3
 
@@ -158,7 +158,7 @@ def test_the_memory_has_a_size_and_keeps_no_errors(
     for value in (1, 2, 3, 3, 1):
         scored(verifier, f"```python\ndef f(x):\n    return x + {value}\n```")
     assert len(counted.asked) == 4
-    broken = asked(CodeTests("f", "", "x = 1").to_json())
+    broken = asked(FunctionTests("f", "", "x = 1").to_json())
     verifier.score([broken], [GOOD])
     verifier.score([broken], [GOOD])
     assert len(counted.asked) == 6
@@ -205,7 +205,7 @@ def test_humaneval_solutions_score_one_and_empty_bodies_zero() -> None:
     prompts = [*pool.train, *pool.validation, *pool.test]
     verifier = CodeVerifier()
     solved = verifier.score(prompts, [p.trace or "" for p in prompts])
-    empty = [f"```python\n{CodeTests.from_json(p.answer).setup}    return None\n```" for p in prompts]
+    empty = [f"```python\n{read_tests(p.answer).setup}    return None\n```" for p in prompts]
     unsolved = verifier.score(prompts, empty)
     verifier.close()
     assert len(prompts) == 60

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandboxed import needs_sandbox
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests
 from ringexp.errors import RingexpError
 from ringexp.records import Outcome, Verdict
 from ringexp.rewards.sandbox import Job, Limits, Sandbox, require, seccomp
@@ -32,7 +32,7 @@ CORRECT, WRONG, _, TIMEOUT, ERROR = Outcome
 MIB = 1024**2
 LIMITS = Limits(cpu_seconds=0.4, wall_seconds=2.0, memory_bytes=192 * MIB, tmp_bytes=MIB)
 PATIENT = Limits(cpu_seconds=0.4, wall_seconds=60)
-ADD_ONE = CodeTests("f", "", "def check(f):\n    for i in range(5):\n        assert f(i) == i + 1\n")
+ADD_ONE = FunctionTests("f", "", "def check(f):\n    for i in range(5):\n        assert f(i) == i + 1\n")
 GOOD = Job("def f(x):\n    return x + 1\n", ADD_ONE)
 
 
@@ -44,7 +44,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def judged(sandbox: Sandbox, source: str, test: str = ADD_ONE.test, setup: str = "") -> Verdict:
-    return sandbox.run([Job(source, CodeTests("f", setup, test))])[0]
+    return sandbox.run([Job(source, FunctionTests("f", setup, test))])[0]
 
 
 def returns(sandbox: Sandbox, source: str, expected: Any) -> None:
@@ -217,7 +217,7 @@ def test_random_numbers_repeat_however_they_are_imported(sandbox: Sandbox, sourc
 @needs_sandbox
 def test_tests_that_draw_at_random_repeat(sandbox: Sandbox) -> None:
     test = f"def check(f):\n    import random\n    assert random.random() == {random.Random(0).random()!r}"
-    assert sandbox.run([Job("def f(): pass\n", CodeTests("f", "", test))])[0].outcome is Outcome.CORRECT
+    assert sandbox.run([Job("def f(): pass\n", FunctionTests("f", "", test))])[0].outcome is Outcome.CORRECT
 
 
 @needs_sandbox

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from ringexp.config.schema import SFTConfig
+from ringexp.config.recipe import SFTConfig
 from ringexp.errors import ConfigError
 from ringexp.records import Prompt
 from ringexp.sft.data import SFTData

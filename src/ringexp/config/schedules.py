@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import cast
 
-from ringexp.config.schema import ScheduleConfig, StageConfig
+from ringexp.config.recipe import ScheduleConfig, StageConfig
 from ringexp.errors import ConfigError
 
 

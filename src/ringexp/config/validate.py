@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
-from ringexp.config.schema import OBJECTIVES, Config
+from ringexp.config.schema import Config
 from ringexp.errors import ConfigError, DataError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests
 from ringexp.errors import DataError
 
 _COMPLETE = (
@@ -104,7 +104,7 @@ def humaneval(row: Mapping[str, Any]) -> Fields:
         program = prompt + _code(row, "canonical_solution")
         _functions("canonical_solution", program)
         trace = _fenced(program)
-    answer = CodeTests(entry_point, setup=prompt, test=test).to_json()
+    answer = FunctionTests(entry_point, setup=prompt, test=test).to_json()
     return Fields(f"{_COMPLETE}\n\n{_fenced(prompt)}", answer, trace, **_optional(row))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import read_tests
 from ringexp.domains.adapters import ADAPTERS, Adapter, FieldError, Fields
 from ringexp.domains.pool import Pool
 from ringexp.errors import ConfigError, DataError
@@ -206,7 +206,7 @@ def _adapt(row: _Row, adapt: Adapter, domain: str) -> Fields:
         if fields.split is not None and fields.split not in SPLITS:
             raise FieldError("split", f"unknown split {fields.split!r}: use {', '.join(SPLITS)}")
         if domain == "code" and fields.domain in (None, domain):
-            CodeTests.from_json(fields.answer)
+            read_tests(fields.answer)
     except DataError as error:
         raise DataError(f"{row.place}: {error}") from error
     return fields

@@ -9,7 +9,8 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 
 from ringexp import seeds
-from ringexp.config.schema import ProbeConfig, RolloutConfig
+from ringexp.config.recipe import ProbeConfig
+from ringexp.config.schema import RolloutConfig
 from ringexp.entropy.measure import measure, pooled, standard_error
 from ringexp.evaluation.agreement import agreement_of
 from ringexp.evaluation.run import Evaluator, requests

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ringexp.config.schema import OBJECTIVES
+from ringexp.config.recipe import OBJECTIVES
 
 
 def outcome(before: Mapping[str, float], after: Mapping[str, float], objective: str) -> float:

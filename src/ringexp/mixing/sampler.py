@@ -13,7 +13,7 @@ from itertools import accumulate
 from torch.utils.data import Dataset
 
 from ringexp import seeds
-from ringexp.config.schema import AlgorithmConfig
+from ringexp.config.recipe import AlgorithmConfig
 from ringexp.mixing.schedule import normalised
 from ringexp.records import Prompt
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ringexp.config.schema import ScheduleConfig, StageConfig
+from ringexp.config.recipe import ScheduleConfig, StageConfig
 from ringexp.mixing.simplex import floored, tempered, tilted, weights_from_coordinates
 
 

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests, read_tests
 from ringexp.errors import ConfigError, DataError
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.sandbox import Job, Limits, Sandbox, require
@@ -20,7 +20,7 @@ _PYTHON = ("", "py", "python", "python3")
 
 
 class CodeVerifier:
-    """Scores code by the tests in `Prompt.answer` (`CodeTests` as JSON); thread-safe.
+    """Scores code by the tests in `Prompt.answer` (`FunctionTests` as JSON); thread-safe.
 
     Args:
         workers: sandboxes at a time.
@@ -69,7 +69,7 @@ class CodeVerifier:
         keys = dict.fromkeys(f for f in found if not isinstance(f, Verdict))
         verdicts = self._remembered(keys)
         missing = [key for key in keys if key not in verdicts]
-        new = self._sandbox.run([Job(code, CodeTests.from_json(answer)) for answer, code in missing])
+        new = self._sandbox.run([Job(code, self._tests(answer)) for answer, code in missing])
         verdicts.update(zip(missing, new))
         self._remember(zip(missing, new))
         return [f if isinstance(f, Verdict) else verdicts[f] for f in found]
@@ -81,7 +81,7 @@ class CodeVerifier:
     def _read(self, answer: str, text: str) -> Verdict | tuple[str, str]:
         """What to run, as the answer and the code; or the verdict where there is nothing to run."""
         try:
-            CodeTests.from_json(answer)
+            self._tests(answer)
         except DataError as error:
             return Verdict(Outcome.ERROR, str(error))
         code = last_code(text)
@@ -90,6 +90,12 @@ class CodeVerifier:
         if len(code) > self._max_code_chars:
             return Verdict(Outcome.UNPARSABLE, f"code longer than {self._max_code_chars} characters")
         return (answer, code) if code.strip() else Verdict(Outcome.UNPARSABLE, "empty code block")
+
+    def _tests(self, answer: str) -> FunctionTests:
+        tests = read_tests(answer)
+        if not isinstance(tests, FunctionTests):
+            raise DataError("answer of a code problem: programs cannot be judged yet")
+        return tests
 
     def _remembered(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
         with self._lock:

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ringexp import seeds
-from ringexp.config.schema import AlgorithmConfig, RolloutConfig
+from ringexp.config.recipe import AlgorithmConfig
+from ringexp.config.schema import RolloutConfig
 from ringexp.errors import EngineMismatchError
 from ringexp.evaluation.agreement import Agreement
 from ringexp.evaluation.run import Evaluator

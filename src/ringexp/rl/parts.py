@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hydra.utils import instantiate
 
-from ringexp.config.schema import AlgorithmConfig
+from ringexp.config.recipe import AlgorithmConfig
 from ringexp.errors import ConfigError
 from ringexp.rl.experience import Advantage
 from ringexp.rl.objective import PolicyObjective, UpdateSize

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Subset
 
-from ringexp.config.schema import SFTConfig
+from ringexp.config.recipe import SFTConfig
 from ringexp.errors import ConfigError
 from ringexp.mixing.sampler import MixtureSampler
 from ringexp.records import Prompt

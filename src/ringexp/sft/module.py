@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch.optim import Optimizer
 
-from ringexp.config.schema import SFTConfig
+from ringexp.config.recipe import SFTConfig
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.logprob import Scored, score_responses
 from ringexp.models.packing import Packed, micro_batches, pack, trace_document

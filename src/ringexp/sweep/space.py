@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp.config.recipe import StageConfig
 from ringexp.config.schedules import check_schedule
-from ringexp.config.schema import Config, StageConfig
+from ringexp.config.schema import Config
 from ringexp.config.validate import typed
 from ringexp.errors import ConfigError
 from ringexp.mixing.schedule import Stage, normalised, resolve_stages

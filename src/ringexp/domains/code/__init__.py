@@ -8,7 +8,7 @@ construction. The hidden tests follow from the same two alone: a problem has the
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests
 from ringexp.domains.code.forms import ENTRY_POINT, Constants, Form, function_of, shown
 from ringexp.domains.code.kinds import FORMS, LEVELS
 from ringexp.domains.code.probes import Input, example_inputs, hidden_inputs
@@ -33,7 +33,7 @@ def generate(
 ) -> list[Prompt]:
     """`count` different problems of one split with hidden tests and traces, kinds and levels in turn.
 
-    A prompt's `answer` is the JSON of `CodeTests`; its `trace` is a thought and the function in a fenced block. A
+    A prompt's `answer` is the JSON of `FunctionTests`; its `trace` is a thought and the function in a fenced block. A
     shorter list is a prefix of a longer one with the same other arguments. `kinds` defaults to all.
 
     Raises:
@@ -100,4 +100,4 @@ def _compact(value: object) -> str:
 def _answer(cases: Sequence[tuple[Input, object]]) -> str:
     """The hidden tests as the sandbox takes them."""
     asserts = "".join(f"    assert candidate({x!r}) == {y!r}\n" for x, y in cases)
-    return CodeTests(ENTRY_POINT, setup="", test=f"def check(candidate):\n{asserts}").to_json()
+    return FunctionTests(ENTRY_POINT, setup="", test=f"def check(candidate):\n{asserts}").to_json()

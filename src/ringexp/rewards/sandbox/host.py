@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from ringexp.code_tests import CodeTests
+from ringexp.code_tests import FunctionTests
 from ringexp.errors import RingexpError
 from ringexp.records import Outcome, Verdict
 from ringexp.rewards.sandbox.root import command, guest_program
@@ -50,7 +50,7 @@ class Job(NamedTuple):
     """A candidate's source and the tests that judge it."""
 
     source: str
-    tests: CodeTests
+    tests: FunctionTests
 
 
 class SandboxFailed(Exception):
@@ -106,7 +106,7 @@ def require(limits: Limits | None = None) -> None:
         RingexpError: one line that says what is missing and how to get it.
     """
     limits = limits or Limits()
-    tests = CodeTests("f", "", "def check(f):\n    assert f(1) == 2\n")
+    tests = FunctionTests("f", "", "def check(f):\n    assert f(1) == 2\n")
     words = command(limits.tmp_bytes)
     try:
         verdict = _once(words, Job("def f(x):\n    return x + 1\n", tests), limits)
