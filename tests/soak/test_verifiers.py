@@ -45,7 +45,7 @@ def test_no_deadlock_and_every_other_item_right(workers: int) -> None:
     items = easy(ITEMS, seed=4)
     places = random.Random(5).sample(range(ITEMS), HOSTILE_ITEMS)
     for i, place in enumerate(places):
-        items[place] = ("3", hostile(i), False)
+        items[place] = ("3", hostile(1_000 + i), False)
     verifier = MathVerifier(workers=workers, cpu_seconds=1.0)
     started = time.monotonic()
     verdicts = verifier.score(
@@ -53,7 +53,7 @@ def test_no_deadlock_and_every_other_item_right(workers: int) -> None:
     )
     print(f"{workers} workers: {ITEMS} items, {time.monotonic() - started:.0f} s")
     verifier.close()
-    assert all(verdicts[place].reward == 0 for place in places)
+    assert [items[place] for place in places if verdicts[place].reward] == []
     timeouts = sum(verdicts[place].outcome is Outcome.TIMEOUT for place in places)
     assert timeouts >= HOSTILE_ITEMS // 5
     found = [i for i in range(ITEMS) if i not in set(places)]
