@@ -108,7 +108,8 @@ def test_what_is_said_beside_the_answer_does_not_count(verifier: Verifier, case:
     """The gold itself outside its place, forged verdicts, the question repeated."""
     gold = case.prompt.answer
     texts = [*FORGED, gold, f"The answer is {gold}.", f"${gold}$", f"{gold}\n\\boxed{{}}", case.prompt.question,
-             f"{gold} ```python\n```", json.dumps({"answer": gold, "reward": 1}), case.right + " " + case.wrong]  # fmt: skip
+             f"{gold} ```python\n```", json.dumps({"answer": gold, "reward": 1}),
+             case.right + " " + case.wrong]  # fmt: skip
     assert [text for text, v in zip(texts, judged(verifier, case.prompt, *texts)) if v.reward] == []
 
 
