@@ -1,11 +1,19 @@
 """Training refuses prompts that can be guessed, unless told; evaluation may hold them."""
 
-import pytest
+import json
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from omegaconf import DictConfig
+
+from ringexp.config.validate import typed
+from ringexp.domains.choice import shuffled
 from ringexp.domains.guessable import check_answers, guessable
 from ringexp.domains.pool import Pool
 from ringexp.errors import ConfigError, DataError
 from ringexp.records import Prompt
+from ringexp.tasks.data import Prepared, prepared
 
 
 def asked(answer: str, kind: str = "", domain: str = "math") -> Prompt:
@@ -43,3 +51,21 @@ def test_the_gold_of_multiple_choice_is_a_letter(answer: str) -> None:
     pool = Pool("math", (asked("3"),), test=(asked(answer, "choice"),))
     with pytest.raises(DataError, match=r"data\.pools\.math: the answer of a prompt of kind 'choice' has to be"):
         check_answers({"math": pool}, allowed=True)
+
+
+def test_a_run_refuses_them_unless_told(composed: Callable[..., DictConfig], tmp_path: Path) -> None:
+    rows = [{"question": f"What is {i} + 1?", "answer": i + 1, "trace": f"\\boxed{{{i + 1}}}", "split": split}
+            for i, split in enumerate(["train"] * 20 + ["validation"] * 5 + ["test"] * 5)]  # fmt: skip
+    text, gold = shuffled("Which is a noble gas?", "neon", ["iron", "oxygen", "sodium"], seed=0)
+    choice = {"question": text, "answer": gold, "kind": "choice"}
+    path = tmp_path / "rows.jsonl"
+
+    def pools(split: str, *overrides: str) -> Prepared:
+        path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, choice | {"split": split}]))
+        config = composed("data=jsonl", f"data.path={path}", "schedule=math_only", *overrides)
+        return prepared(typed(config).data, typed(config).model.tokenizer)[0]
+
+    assert pools("test").pools["math"].test[-1].kind == "choice"
+    with pytest.raises(ConfigError, match="1 of 21 training prompts can be guessed"):
+        pools("train")
+    assert len(pools("train", "data.guessable=true").pools["math"].train) == 21

@@ -184,3 +184,31 @@ def test_neither_torch_nor_mlflow_is_imported(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, "task=score", f"input={source}", f"output={tmp_path / 'out.jsonl'}"]
     subprocess.run([*command, f"paths.store={tmp_path / 'runs'}"], check=True, timeout=120)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "rewards.md"
+
+
+@needs_sandbox
+def test_the_page_shows_what_is_printed(
+    composed: Composed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = PAGE.read_text(encoding="utf-8").split("## Check a verifier")[1].split("## Add a verifier")[0]
+    shown = [line.removeprefix("    ") for line in page.splitlines() if line.startswith("    ") or not line]
+    rows = [json.loads(line) for line in shown if line.startswith("{")]
+    monkeypatch.chdir(tmp_path)
+    scored(composed, written(Path("rows.jsonl"), rows), Path("judged.jsonl"))
+    assert capsys.readouterr().out.strip() in "\n".join(shown)
+
+
+def test_the_verifier_that_the_page_adds_works(
+    composed: Composed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = PAGE.read_text(encoding="utf-8").split("```python\n# mine.py")[1].split("```")[0]
+    (tmp_path / "mine.py").write_text("# mine.py" + program)
+    monkeypatch.syspath_prepend(tmp_path)
+    responses = ("\\boxed{1969-07-20}", "\\boxed{1969-07-21}", "")
+    rows = [{"domain": "history", "response": response, "answer": "1969-07-20"} for response in responses]
+    found = scored(composed, written(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl",
+                   "+rewards.verifiers.history._target_=mine.Dates")  # fmt: skip
+    assert [f["outcome"] for f in found] == ["correct", "wrong", "unparsable"]
