@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -274,8 +275,9 @@ def test_named_splits_are_mapped_left_out_or_overruled(tmp_path: Path) -> None:
         pool, report = load_hub("own/set", "records", **tables)
         assert (len(pool.test), len(pool.train) + len(pool.validation), report.dropped) == (5, 4, {"unused": 3})
         assert len(load_hub("own/set", "records", split="test", **tables).pool.test) == 9
-        places = [row.place for row in stream_hub("own/set", "records", **tables)]
-        assert places[0] == "own/set/dev.jsonl, line 1" and len(places) == 9
+        dropped = Counter[str]()
+        places = [row.place for row in stream_hub("own/set", "records", dropped=dropped, **tables)]
+        assert (places[0], len(places), dropped) == ("own/set/dev.jsonl, line 1", 9, {"unused": 3})
     with pytest.raises(ConfigError, match=r"data\.pools\.math: unknown split 'dev'"):
         load_hub(str(tmp_path / "dev.jsonl"), "records", split="dev")
 

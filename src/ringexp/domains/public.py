@@ -59,12 +59,14 @@ def stream_jsonl(
     domain: str = "math",
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
+    dropped: Counter[str] | None = None,
 ) -> Iterator[Placed]:
     """The rows that `load_jsonl` makes a pool of, one at a time: nothing is deduplicated, no file held in memory.
 
-    Rows that name another domain are among them; rows that an adapter leaves out are not.
+    Rows that name another domain are among them; rows that an adapter leaves out are not, and are counted in `dropped`
+    by reason.
     """
-    return _placed(_of_file(path, adapter, domain, fractions, seed), Counter())
+    return _placed(_of_file(path, adapter, domain, fractions, seed), Counter() if dropped is None else dropped)
 
 
 def load_hub(name_or_path: str, adapter: str | Adapter, domain: str = "math", **options: Any) -> Loaded:
@@ -93,9 +95,15 @@ def load_hub(name_or_path: str, adapter: str | Adapter, domain: str = "math", **
     return _build(_of_hub(name_or_path, adapter, domain, **options))
 
 
-def stream_hub(name_or_path: str, adapter: str | Adapter, domain: str = "math", **options: Any) -> Iterator[Placed]:
+def stream_hub(
+    name_or_path: str,
+    adapter: str | Adapter,
+    domain: str = "math",
+    dropped: Counter[str] | None = None,
+    **options: Any,
+) -> Iterator[Placed]:
     """The rows that `load_hub` makes a pool of, one at a time; see `stream_jsonl`."""
-    return _placed(_of_hub(name_or_path, adapter, domain, **options), Counter())
+    return _placed(_of_hub(name_or_path, adapter, domain, **options), Counter() if dropped is None else dropped)
 
 
 class _Opened(NamedTuple):
