@@ -12,7 +12,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.cli import conf_dir
-from ringexp.config.validate import typed, validate
+from ringexp.config.validate import USES, typed, validate
 from ringexp.domains.adapters import ADAPTERS
 from ringexp.mixing.schedule import resolve_stages, stage_weights
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, count_parameters
@@ -42,6 +42,7 @@ def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
     extra += [f"data.files.{domain}={rows}" for domain in config.data.get("files", {})]
     if OmegaConf.is_missing(config.selection.rule, "step"):
         extra.append(f"selection.rule.step={config.sft.checkpoint_every}")
+    extra += [f"{key}={rows}" for key, tasks in USES.items() if config.task.name in tasks]
     if len(config.data.pools) == 1:
         extra.append(f"schedule={next(iter(config.data.pools))}_only")
     return composed(option, *extra) if extra else config
