@@ -10,7 +10,7 @@ from applications import Application, states
 from optuna.trial import TrialState
 
 from ringexp.errors import ConfigError
-from ringexp.sweep import loop
+from ringexp.sweep import command
 from ringexp.sweep.settings import settings
 
 
@@ -77,7 +77,7 @@ X = {"params": {"x": "interval(0,1)"}}
 def test_bad_input_is_one_line(given: dict[str, Any], names: str) -> None:
     """Raised before the study, the launcher or the job's configuration is touched."""
     with pytest.raises(ConfigError) as caught:
-        loop.sweep(settings(given), [], None, None, None)  # type: ignore[arg-type]
+        command.sweep(settings(given), [], None, None, None)  # type: ignore[arg-type]
     assert names in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)

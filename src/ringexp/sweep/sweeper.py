@@ -31,9 +31,9 @@ class OptunaSweeper(Sweeper):  # type: ignore[misc]
 
     def sweep(self, arguments: Sequence[str]) -> None:
         """Sweep over `hydra.sweeper.params` and what the command line adds to them."""
-        from ringexp.sweep import loop
+        from ringexp.sweep import command
 
         plain = {key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
                  for key, value in self._given.items()}  # fmt: skip
-        loop.sweep(settings(plain), arguments, self._launcher, self._loader, self._config)
+        command.sweep(settings(plain), arguments, self._launcher, self._loader, self._config)
 

@@ -24,7 +24,7 @@ def note(cfg: DictConfig, **what: object) -> None:
 def run(cfg: DictConfig) -> float | None:
     number = cfg.trial.number if cfg.trial else -1
     job = HydraConfig.get().job.num if cfg.trial else -1
-    point = {"x": cfg.x, "y": cfg.y, "kind": cfg.kind, "rate": cfg.rate}
+    point = {"x": cfg.x, "y": cfg.y, "kind": cfg.kind, "rate": cfg.rate, "seed": cfg.seed}
     note(cfg, event="begin", number=number, job=job, point=point)
     trial = handle(cfg.trial)
     trial.set("folder", HydraConfig.get().runtime.output_dir)
@@ -34,6 +34,9 @@ def run(cfg: DictConfig) -> float | None:
     if number in cfg.fail_at:
         raise ValueError(f"told to fail\nwith password=hunter2 at trial {number}")
     value = (cfg.x - 0.3) ** 2 + cfg.y + cfg.rate
+    if cfg.measure:
+        measured = {"gain/math": cfg.y + cfg.seed**2, "gain/code": cfg.y * cfg.seed, "gain/mean": value}
+        trial.set("measured", measured)
     if number in cfg.nan_at:
         value = math.nan
     if cfg.curves is not None:
