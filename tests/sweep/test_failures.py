@@ -87,7 +87,7 @@ def test_bad_input_is_one_line(given: dict[str, Any], names: str) -> None:
     (["seed=interval(0"], "interval(0"),
     (["sede=choice(0,1)"], "sede"),
     (["seed=choice(0,1)", "hydra.sweeper.sampler=nosuch"], "hydra.sweeper.sampler=nosuch: unknown"),
-    (["seed=choice(0,1)", "hydra/launcher=joblib"], "hydra/launcher"),
+    (["seed=choice(0,1)", "hydra.launcher._target_=my.Launcher"], "hydra/launcher: ringexp_optuna knows basic and"),
 ])  # fmt: skip
 def test_the_command_says_it_in_one_line_and_status_2(tmp_path: Path, overrides: list[str], names: str) -> None:
     done = subprocess.run([sys.executable, "-m", "ringexp.cli", "-m", "hydra/sweeper=ringexp_optuna", *overrides],

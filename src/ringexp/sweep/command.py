@@ -17,6 +17,7 @@ from ringexp.sweep import choices, progress, standings, storage, winners
 from ringexp.sweep.claims import Claims, Plan
 from ringexp.sweep.grammar import leaves, parse
 from ringexp.sweep.jobs import Jobs
+from ringexp.sweep.launching import Crew, Foreman
 from ringexp.sweep.loop import Words, Worker
 from ringexp.sweep.settings import KEY, Settings
 from ringexp.sweep.study import name_of, open_study
@@ -28,9 +29,9 @@ Work = Callable[[Settings, str, Plan, Words], None]
 """Works on the study of a name."""
 
 
-def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader: ConfigLoader, config: DictConfig
-          ) -> None:  # fmt: skip
-    """Run what the study still misses. Raises ConfigError and SweepError."""
+def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader: ConfigLoader, config: DictConfig,
+          crew: Crew | None = None) -> None:  # fmt: skip
+    """Run what the study still misses, by `launcher` in this process or by a crew. Raises ConfigError, SweepError."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=ExperimentalWarning)
     search = parse(given.params, arguments, loader)
@@ -39,7 +40,8 @@ def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader:
     jobs = Jobs(search, loader, config)
 
     def work(own: Settings, study: str, plan: Plan, words: Words) -> None:
-        Worker(own, Claims(url, study, plan, given.grace), launcher, words).run()
+        claims = Claims(url, study, plan, given.grace)
+        (Worker(own, claims, launcher, words) if crew is None else Foreman(own, claims, crew, words)).run()
 
     if given.winners.n:
         _winners(given, url, name, jobs, work)

@@ -66,11 +66,7 @@ class Worker:
         extra = [f"{key}={value}" for key, value in self.observer.started(study).items()]
         with self.workers.signalled():
             try:
-                if is_worker():
-                    end_with_parent()
-                else:
-                    self.workers.start(min(self.given.n_jobs, self.given.n_trials) - 1)
-                self._trials(extra)
+                self._work(extra)
             except BaseException as error:
                 self._close()
                 if not self.workers.signals:
@@ -86,8 +82,12 @@ class Worker:
                     say(f"worker {index} of {self.given.n_jobs} ended early, with status {status}")
             self.words.show(study)
 
-    def _trials(self, extra: Sequence[str]) -> None:
+    def _work(self, extra: Sequence[str]) -> None:
         """Claim and run until nothing is missing. A worker that finds nothing waits: a trial that runs may die."""
+        if is_worker():
+            end_with_parent()
+        else:
+            self.workers.start(min(self.given.n_jobs, self.given.n_trials) - 1)
         while (trial := self.claims.claim(self._ended)) is not Nothing.DONE:
             if isinstance(trial, Nothing):
                 time.sleep(POLL)

@@ -28,9 +28,11 @@ def run(cfg: DictConfig) -> float | None:
     note(cfg, event="begin", number=number, job=job, point=point)
     trial = handle(cfg.trial)
     trial.set("folder", HydraConfig.get().runtime.output_dir)
-    if cfg.die_at == number:
+    if cfg.die_at in (number, "all"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(cfg.sleep if cfg.sleep >= 0 else -cfg.sleep * (1 + number % 3))
+    if cfg.waits_at == number:
+        wait_for_others(cfg, 3)
     if number in cfg.fail_at:
         raise ValueError(f"told to fail\nwith password=hunter2 at trial {number}")
     value = (cfg.x - 0.3) ** 2 + cfg.y + cfg.rate
@@ -43,6 +45,15 @@ def run(cfg: DictConfig) -> float | None:
         value = follow(cfg, trial)
     note(cfg, event="end", number=number, job=job, value=value)
     return value
+
+
+def wait_for_others(cfg: DictConfig, count: int) -> None:
+    """Until so many jobs have ended."""
+    deadline = time.monotonic() + 60
+    while Path(cfg.events).read_text().count('"event": "end"') < count:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the others do not come to their ends")
+        time.sleep(0.05)
 
 
 def follow(cfg: DictConfig, trial: object) -> float:
