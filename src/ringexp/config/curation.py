@@ -101,7 +101,7 @@ class CurationConfig:
     output: str | None = None
     dataset: str = "curated"
     chunk_rows: int = 2_000
-    against: dict[str, AgainstConfig] = field(default_factory=dict)
+    against: dict[str, AgainstConfig] | None = None
     clean: CleanConfig = field(default_factory=CleanConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     near: NearConfig = field(default_factory=NearConfig)

@@ -119,7 +119,7 @@ def _names(config: Config) -> None:
     named = [("experiment_name", config.experiment_name)]
     named += [(f"schedule.stages[{i}].name", stage.name) for i, stage in enumerate(config.schedule.stages)]
     named += [("data.pools", domain) for domain in config.data.pools]
-    named += [("curation.against", name) for name in config.curation.against]
+    named += [("curation.against", name) for name in config.curation.against or ()]
     for key, name in named:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")

@@ -69,7 +69,7 @@ def _settings(config: Config, solver: Solver | None) -> dict[str, Any]:
     own = {"curation": curation, "pools": tree["data"]["pools"], "seed": config.seed,
            "verifiers": {domain: tree["rewards"]["verifiers"].get(domain) for domain in tree["data"]["pools"]}}
     own["data"] = {f"{group}.{name}": known_by(part.get("path")) for group, parts in
-                   (("pools", own["pools"]), ("against", curation["against"])) for name, part in parts.items()}
+                   (("pools", own["pools"]), ("against", curation["against"])) for name, part in (parts or {}).items()}
     if solver is not None:
         own |= {"solver": solver.lineage, "engine": tree["rollout"]["engine"],
                 "max_prompt_tokens": tree["data"]["max_prompt_tokens"]}
@@ -146,7 +146,7 @@ def _decontaminate(config: Config, read: Sequence[Chunk]) -> Step:
     if not own.enabled:
         return Skipped(Decontaminate.name, "switched off")
     held_out = (row for chunk in read for row in chunk.rows() if row.split != TRAIN) if own.held_out else iter(())
-    index = EvaluationIndex(questions(config.curation.against, held_out), own.ngram)
+    index = EvaluationIndex(questions(config.curation.against or {}, held_out), own.ngram)
     if not index.names:
         return Skipped(Decontaminate.name, "no evaluation set (curation.against)")
     for name, count in index.too_short.items():
@@ -185,7 +185,7 @@ def _sources(settings: dict[str, Any], read: Sequence[Chunk]) -> dict[str, Any]:
     pools = {name: {"rows": rows[name], "fingerprint": digests[name].hexdigest(),
                     "from": settings["pools"][name.removeprefix(POOL)]} for name in sorted(rows)}  # fmt: skip
     against = {f"curation.against.{name}": {"from": source, "fingerprint": settings["data"][f"against.{name}"]}
-               for name, source in settings["curation"]["against"].items()}  # fmt: skip
+               for name, source in (settings["curation"]["against"] or {}).items()}  # fmt: skip
     return pools | against
 
 
