@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +32,7 @@ from ringexp.tasks.opening import alone, open_store
 from ringexp.tasks.solving import Solver, Solving, find_solver
 from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
+from ringexp.tracking.run import Store
 from ringexp.tracking.secrets import scrub_tree
 
 FINDINGS = "report.parquet"
@@ -45,21 +47,50 @@ def run(config: Config) -> None:
     store = open_store(config)
     solver = find_solver(config, store) if config.curation.difficulty.model is not None else None
     settings = _settings(config, solver)
-    work = output.with_name(f"{output.name}.work")
-    work.mkdir(parents=True, exist_ok=True)
-    with alone(work):
-        if config.fresh:
-            _set_aside(output, work)
-        if (output / CARD).is_file():
-            require_same(str(output), read_card(output).about.settings, settings)
-        elif output.exists():
-            raise ConfigError(f"curation.output={output}: is there and no dataset; name a folder that is not there yet")
-        with open_record(store, config, output, settings) as finish:
-            if not (output / CARD).is_file():
-                _make(config, solver, settings, output, work)
-            finish()
-        shutil.rmtree(work)
+    folder = output.with_name(f"{output.name}.work")
+    verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
+    try:
+        for _ in _steps(config, solver, verifier, ()):  # each is built once: what is wrong with it shows now
+            pass
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):
+            _make(Making(config, store, solver, verifier, settings, output, folder))
+            shutil.rmtree(folder)
+    finally:
+        verifier.close()
     show(output)
+
+
+@dataclass(frozen=True)
+class Making:
+    """A dataset in the making: what it is made by, its settings, the folder that it gets, the folder of the work."""
+
+    config: Config
+    store: Store
+    solver: Solver | None
+    verifier: Verifier
+    settings: dict[str, Any]
+    output: Path
+    folder: Path
+
+
+def _make(making: Making) -> None:
+    """Make the dataset, unless it is there; and its record, unless that is finished."""
+    output, settings = making.output, making.settings
+    if making.config.fresh:
+        _set_aside(output, making.folder)
+    if (output / CARD).is_file():
+        require_same(str(output), read_card(output).about.settings, settings)
+        with open_record(making.store, making.config, output, settings) as finish:
+            finish()
+        return
+    if output.exists():
+        raise ConfigError(f"curation.output={output}: is there and no dataset; name a folder that is not there yet")
+    code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
+    work = Work(making.folder, {**settings, **code, "chunk_rows": making.config.curation.chunk_rows}, say)
+    with open_record(making.store, making.config, output, settings) as finish:
+        _run_steps(making, work, code)
+        finish()
 
 
 def _settings(config: Config, solver: Solver | None) -> dict[str, Any]:
@@ -93,26 +124,21 @@ def _set_aside(output: Path, work: Path) -> None:
         say(f"curate: the dataset that was there is {aside} now")
 
 
-def _make(config: Config, solver: Solver | None, settings: dict[str, Any], output: Path, folder: Path) -> None:
+def _run_steps(making: Making, work: Work, code: dict[str, str]) -> None:
     """All steps, and the dataset of what stays."""
-    code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
+    config, read = making.config, Read()
     size = config.curation.chunk_rows
-    work = Work(folder, {**settings, **code, "chunk_rows": size}, say)
-    verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
-    try:
-        read = Read()
-        rows = islice(stream(config.data.pools), size * work.stored(0, read), None)
-        chunks = first = work.run(0, read, in_chunks(rows, size))
-        counts, every = [_counted(read, first)], [first]
-        for number, step in enumerate(_steps(config, solver, verifier, first), start=1):
-            chunks = work.run(number, step, chunks)
-            counts.append(_counted(step, chunks))
-            every.append(chunks)
-    finally:
-        verifier.close()
-    about = About(config.curation.dataset, counts, _sources(settings, first), settings, _lineage(config, solver),
-                  dict(zip(("git_commit", "git_dirty"), provenance.git_state())) | code)  # fmt: skip
-    _write(output, chunks, every, about)
+    rows = islice(stream(config.data.pools), size * work.stored(0, read), None)
+    chunks = first = work.run(0, read, in_chunks(rows, size))
+    counts, every = [_counted(read, first)], [first]
+    for number, step in enumerate(_steps(config, making.solver, making.verifier, first), start=1):
+        chunks = work.run(number, step, chunks)
+        counts.append(_counted(step, chunks))
+        every.append(chunks)
+    commit, dirty = provenance.git_state()
+    about = About(config.curation.dataset, counts, _sources(making.settings, first), making.settings,
+                  _lineage(config, making.solver), {"git_commit": commit, "git_dirty": dirty, **code})  # fmt: skip
+    _write(making.output, chunks, every, about)
 
 
 def _steps(config: Config, solver: Solver | None, verifier: Verifier, read: Sequence[Chunk]) -> Iterator[Step]:
