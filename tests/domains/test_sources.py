@@ -277,7 +277,7 @@ def test_named_splits_are_mapped_left_out_or_overruled(tmp_path: Path) -> None:
         assert (len(pool.test), len(pool.train) + len(pool.validation), report.dropped) == (5, 4, {"unused": 3})
         assert len(load_hub("own/set", "records", split="test", **tables).pool.test) == 9
         dropped = Counter[str]()
-        places = [row.place for row in stream_hub("own/set", "records", dropped=dropped, **tables)]
+        places = [row.place for row in stream_hub("own/set", "records", left_out=dropped, **tables)]
         assert (places[0], len(places), dropped) == ("own/set/dev.jsonl, line 1", 9, {"unused": 3})
     with pytest.raises(ConfigError, match=r"data\.pools\.math: unknown split 'dev'"):
         load_hub(str(tmp_path / "dev.jsonl"), "records", split="dev")

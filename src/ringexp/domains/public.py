@@ -59,14 +59,14 @@ def stream_jsonl(
     domain: str = "math",
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
-    dropped: Counter[str] | None = None,
+    *,
+    left_out: Counter[str],
 ) -> Iterator[Placed]:
     """The rows that `load_jsonl` makes a pool of, one at a time: nothing is deduplicated, no file held in memory.
 
-    Rows that name another domain are among them; rows that an adapter leaves out are not, and are counted in `dropped`
-    by reason.
+    Rows that name another domain are among them; rows that an adapter leaves out are counted in `left_out`, by reason.
     """
-    return _placed(_of_file(path, adapter, domain, fractions, seed), Counter() if dropped is None else dropped)
+    return _placed(_of_file(path, adapter, domain, fractions, seed), left_out)
 
 
 def load_hub(name_or_path: str, adapter: str | Adapter, domain: str = "math", **options: Any) -> Loaded:
@@ -96,14 +96,10 @@ def load_hub(name_or_path: str, adapter: str | Adapter, domain: str = "math", **
 
 
 def stream_hub(
-    name_or_path: str,
-    adapter: str | Adapter,
-    domain: str = "math",
-    dropped: Counter[str] | None = None,
-    **options: Any,
+    name_or_path: str, adapter: str | Adapter, domain: str = "math", *, left_out: Counter[str], **options: Any
 ) -> Iterator[Placed]:
     """The rows that `load_hub` makes a pool of, one at a time; see `stream_jsonl`."""
-    return _placed(_of_hub(name_or_path, adapter, domain, **options), Counter() if dropped is None else dropped)
+    return _placed(_of_hub(name_or_path, adapter, domain, **options), left_out)
 
 
 class _Opened(NamedTuple):
