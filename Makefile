@@ -69,11 +69,11 @@ ui: setup ## the MLflow UI on this machine's loopback (STORE=runs PORT=5000)
 	@$(BIN)/python -m ringexp.tracking.ui "$(STORE)" "$(PORT)"
 
 lock: setup ## resolve the requirements anew
-	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --override requirements/overrides-cpu.txt \
+	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra server --extra dev --override requirements/overrides-cpu.txt \
 	  --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet \
 	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_CPU) --index-strategy unsafe-best-match) \
 	  -o $(LOCK)
-	@$(BIN)/uv pip compile pyproject.toml --extra gpu --extra dev --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --extra gpu --extra server --extra dev --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements/gpu.lock
 
 clean: ## remove the environment (runs/ stays)
