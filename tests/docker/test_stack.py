@@ -21,6 +21,7 @@ from ringexp.tracking.names import NOT_REPEATED
 
 AWAY = 30.0
 SMALL = ("debug=fast", "progress=false")
+LONGER = ("sft.max_steps=200", "sft.checkpoint_every=50")
 Curves = dict[tuple[str, str], list[tuple[int, float]]]
 
 
@@ -85,9 +86,9 @@ def test_another_host_name_is_refused(stack: Stack) -> None:
 def test_a_pipeline_of_which_the_server_is_killed_for_half_a_minute_loses_nothing(stack: Stack) -> None:
     """Every curve is that of the same pipeline on SQLite; artifacts are in the store; the run names its image."""
     quiet = stack.folder / "quiet"
-    done = ringexp(f"paths.store={quiet}", "seed=3", "sft.max_steps=300", "sft.checkpoint_every=50")
+    done = ringexp(f"paths.store={quiet}", "seed=3", *LONGER)
     assert done.returncode == 0, done.stderr[-3000:]
-    words, environment = stack.job(*SMALL, "seed=3", "sft.max_steps=300", "sft.checkpoint_every=50")
+    words, environment = stack.job(*SMALL, "seed=3", *LONGER)
     log = stack.folder / "job.log"
     with log.open("wb") as output:
         process = subprocess.Popen(words, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
