@@ -75,7 +75,8 @@ def contain(
     """
     system = [("/proc", "proc", []), ("/dev", "tmpfs", ["nosuid", "mode=755", "size=65536k"]),
               ("/dev/pts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0620"]),
-              ("/dev/shm", "tmpfs", ["mode=1777"]), ("/tmp", "tmpfs", ["mode=1777"]), ("/sys", "sysfs", ["nosuid", "noexec", "nodev", "ro"])]  # fmt: skip
+              ("/dev/shm", "tmpfs", ["mode=1777"]), ("/tmp", "tmpfs", ["mode=1777"]),
+              ("/sys", "sysfs", ["nosuid", "noexec", "nodev", "ro"])]  # fmt: skip
     binds = [{"destination": inside, "type": "bind", "source": str(outside), "options": ["rbind", "rw"]}
              for inside, outside in mounts.items()]  # fmt: skip
     spaces = [{"type": name} for name in ("pid", "mount", "ipc", "uts")]

@@ -181,3 +181,26 @@ def test_what_must_be_given_is_asked_for() -> None:
                           ("ringexp", "RINGEXP_IMAGE: make image")):  # fmt: skip
         with pytest.raises(KeyError, match=message):
             composition.resolve(services[name], {})
+
+
+COMPOSER = next((words for words in (["docker", "compose"], ["docker-compose"]) if shutil.which(words[0]) and not
+                 subprocess.run([*words, "version"], capture_output=True, check=False).returncode), None)  # fmt: skip
+
+
+@pytest.mark.skipif(COMPOSER is None, reason="no docker compose here (its `config` needs no engine)")
+def test_compose_itself_accepts_the_files(tmp_path: Path) -> None:
+    """Old compose knows no `name`; all else is in its schema."""
+    assert COMPOSER is not None
+    filled = EXAMPLE.replace("RINGEXP_IMAGE=", "RINGEXP_IMAGE=i").replace("_DIGEST=", "_DIGEST=d")
+    (tmp_path / "env").write_text(filled, encoding="utf-8")
+
+    def config(text: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "compose.yaml").write_text(re.sub(r"(?m)^name: .*\n", "", text), encoding="utf-8")
+        words = ["--env-file", tmp_path / "env", "-f", tmp_path / "compose.yaml"]
+        more = ["-f", ROOT / "docker/compose.gpu.yaml", "config"]
+        return subprocess.run([*COMPOSER, *words, *more], capture_output=True, text=True, check=False)
+
+    done = config(COMPOSE)
+    assert done.returncode == 0, done.stderr
+    assert "change-me-1" in done.stdout
+    assert config(COMPOSE.replace("depends_on:", "depend_on:", 1)).returncode != 0
