@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from ringexp.config.curation import CurationConfig
 from ringexp.config.recipe import (
     AlgorithmConfig,
     Component,
@@ -163,3 +164,4 @@ class Config:
     output: str | None = None
     progress: bool = True
     trial: TrialConfig | None = None
+    curation: CurationConfig = field(default_factory=CurationConfig)

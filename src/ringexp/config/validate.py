@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
 from ringexp.config.schema import Config
@@ -85,11 +86,14 @@ def _paths(config: Config) -> None:
 def _files(config: Config) -> None:
     """The files that the data are read from are there."""
     named = {f"data.files.{domain}": path for domain, path in config.data.files.items()}
-    if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl", "humaneval"):
-        named["data.path"] = config.data.path
-    for key, path in named.items():
-        if not Path(path).is_file():
-            raise DataError(f"{key}={path}: no such file")
+    path = config.data.path
+    elsewhere = path is not None and (Path(path).is_dir() or is_hub_name(path))
+    if path is not None and (str(config.data.name) in ("jsonl", "humaneval") or not elsewhere):
+        named["data.path"] = path
+    for key, file in named.items():
+        if not Path(file).is_file():
+            raise DataError(f"{key}={file}: no such file")
+
 
 
 POSITIVE = (
@@ -105,6 +109,8 @@ POSITIVE = (
     "evaluation.samples", "evaluation.temperature",
     "evaluation.max_response_tokens", "evaluation.table_rows", "rollout.tolerance",
     "evaluation.during.every", "evaluation.during.prompts", "evaluation.during.samples",
+    "curation.chunk_rows", "curation.clean.max_chars", "curation.clean.max_trace_chars", "curation.decontaminate.ngram",
+    "curation.difficulty.samples", "curation.difficulty.temperature", "curation.difficulty.max_response_tokens",
 )  # fmt: skip
 
 
@@ -132,6 +138,7 @@ def _names(config: Config) -> None:
     named = [("experiment_name", config.experiment_name)]
     named += [(f"schedule.stages[{i}].name", stage.name) for i, stage in enumerate(config.schedule.stages)]
     named += [("data.pools", domain) for domain in config.data.pools]
+    named += [("curation.against", name) for name in config.curation.against or ()]
     for key, name in named:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")
@@ -210,7 +217,7 @@ def _selection(config: Config) -> None:
 
 def _domains(config: Config) -> None:
     pools, verifiers = set(config.data.pools), set(config.rewards.verifiers)
-    for stage in config.schedule.stages:
+    for stage in config.schedule.stages if config.task.name != "curate" else ():
         for domain in stage.weights or stage.prior or stage.domains or ():
             if domain not in pools:
                 raise ConfigError(
