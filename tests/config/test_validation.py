@@ -26,6 +26,7 @@ REFUSED = [  # overrides, error, what its one line names
     (["algorithm.temperature=nan"], ConfigError, "algorithm.temperature=nan"),
     (["trainer.max_steps=-3"], ConfigError, "trainer.max_steps=-3"),
     (["seed=-1"], ConfigError, "seed=-1"),
+    (["rewards.code.isolation=none"], ConfigError, "rewards.code.isolation=none: use one of bubblewrap, process"),
     (["algorithm.token_budget=null"], ConfigError, "algorithm.token_budget"),
     (["algorithm.updates=7"], ConfigError, "algorithm.updates=7"),
     (["algorithm.updates=96"], ConfigError, "algorithm.updates=96"),

@@ -91,7 +91,7 @@ class Workspace:
         self._ranks: Ranks | None = None
         self.verifier = VerifierRegistry({d: instantiate(verifiers[d]) for d in data.pools if d in verifiers})
         self.verifier.require(data.pools)
-        self.tags = provenance.tags(config, data.fingerprint, tokenizer.fingerprint)
+        self.tags = {**provenance.tags(config, data.fingerprint, tokenizer.fingerprint), **self.verifier.tags}
         _check_parts(config)
 
     def attach(self, record: Record, folder: Path, reuses: bool) -> None:
