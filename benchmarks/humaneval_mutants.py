@@ -4,8 +4,9 @@
 
 Of every row: the canonical solution has to score 1; its body replaced by `pass`, or by a constant, has to score 0; each
 operator of it flipped once (`mutants.SWAPS`) has to score 0. A mutant that survives is equivalent to the solution, or
-the published tests cannot tell: each is listed in `humaneval_survivors.json` with the reason. One that is not listed, and
-one that is listed and does not survive, fails. Last line of stdout: one JSON object.
+the published tests are too weak to tell: each is in `humaneval_survivors.json` with the reason, and a weak test with an
+expression that does tell. What is not listed, or is listed and does not survive, fails.
+Last line of stdout: one JSON object.
 """
 
 import argparse
@@ -63,6 +64,22 @@ def unexpected(found: dict[tuple[str, str, str], Verdict]) -> list[str]:
     return complaints
 
 
+def telling(rows: list[dict[str, str]]) -> dict[tuple[str, str], tuple[Verdict, Verdict]]:
+    """For each survivor that a better test would find: the verdicts by that test on the solution and on it."""
+    known = json.loads(SURVIVORS.read_text())
+    wanted: dict[tuple[str, str], list[Job]] = {}
+    for row in rows:
+        of_row = {f"{kind} {name}".strip(): job for (kind, name), job in jobs(row).items()}
+        for key, entry in known.get(row["task_id"], {}).items():
+            if "told_by" in entry:
+                tests = FunctionTests(row["entry_point"], "", f"def check(_):\n    assert {entry['told_by']}\n")
+                wanted[row["task_id"], key] = [Job(of_row[k].source, tests) for k in ("solution", key)]
+    sandbox = Sandbox(LIMITS)
+    verdicts = iter(sandbox.run([job for pair in wanted.values() for job in pair]))
+    sandbox.close()
+    return {key: (next(verdicts), next(verdicts)) for key in wanted}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--path", type=Path, required=True, help="rows of HumanEval, JSON lines")
@@ -81,9 +98,12 @@ def main() -> None:
     for (task, kind, name), verdict in found.items():
         if kind != "solution" and verdict.outcome is Outcome.CORRECT:
             key = f"{kind} {name}".strip()
-            reasons.add_row(task, key, known.get(task, {}).get(key, "UNEXPECTED"))
+            reasons.add_row(task, key, known.get(task, {}).get(key, {"why": "UNEXPECTED"})["why"])
     console.print(reasons)
     complaints = unexpected(found)
+    complaints += [f"{task} {key}: told_by does not tell it from the solution"
+                   for (task, key), (right, mutant) in telling(rows).items()
+                   if (right.reward, mutant.reward) != (1, 0)]  # fmt: skip
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     counts = {kind: dict(of_kind) for kind, of_kind in outcomes.items()}
