@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,12 +24,16 @@ GENERATORS: Mapping[str, Generator] = {"math": math.generate, "code": code.gener
 
 @dataclass(frozen=True)
 class Pool:
-    """One domain's prompts. The splits share no problem; who builds a pool answers for that."""
+    """One domain's prompts. The splits share no problem; who builds a pool answers for that.
+
+    `origin` says where the rows come from (file, or dataset and commit), for the record alone.
+    """
 
     domain: str
     train: tuple[Prompt, ...]
     validation: tuple[Prompt, ...] = ()
     test: tuple[Prompt, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,4 +71,4 @@ def synthetic_pool(domain: str, train: int, validation: int, test: int, seed: in
     generate = GENERATORS[domain]
     counts = {"train": train, "validation": validation, "test": test}
     rows = {split: tuple(generate(count, split, seed, **options)) for split, count in counts.items()}
-    return Pool(domain, **rows)
+    return Pool(domain, rows["train"], rows["validation"], rows["test"])

@@ -79,6 +79,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("select/<quantity>", "", "of the selected checkpoint: its step and its quantities"),
     Metric("sweep/value", "", "what a trial of a sweep returned; the step is the trial's number"),
     Metric("sweep/best", "", "the best value until then"),
+    Metric("curation/rows", "rows", "training rows after a step of curation; the step is its number, 0 reading"),
+    Metric("curation/dropped", "rows", "training rows that the step dropped"),
+    Metric("curation/<name>/dropped", "rows", "the same by the step's name"),
     Metric("data/<count>", "rows", "rows left out while the data was prepared"),
     Metric("system/<quantity>", "", "of the machine, every five seconds of a stage; the step is the sample's number"),
 )
