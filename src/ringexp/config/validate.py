@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
-from ringexp.config.schema import Config
+from ringexp.config.schema import ISOLATION, Config
 from ringexp.errors import ConfigError, DataError
 
 
@@ -55,6 +55,8 @@ def validate(config: Config) -> None:
         raise ConfigError(f"reuse={config.reuse}: use auto or never")
     if config.evaluation.objective not in OBJECTIVES:
         raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use one of {', '.join(OBJECTIVES)}")
+    if config.rewards.code.isolation not in ISOLATION:
+        raise ConfigError(f"rewards.code.isolation={config.rewards.code.isolation}: use one of {', '.join(ISOLATION)}")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)

@@ -92,7 +92,7 @@ class Workspace:
         judges = {judged_by(p) for pool in data.pools.values() for p in (*pool.train, *pool.validation, *pool.test)}
         self.verifier = VerifierRegistry({name: instantiate(verifiers[name]) for name in judges if name in verifiers})
         self.verifier.require(sorted(judges))
-        self.tags = provenance.tags(config, data.fingerprint, tokenizer.fingerprint)
+        self.tags = {**provenance.tags(config, data.fingerprint, tokenizer.fingerprint), **self.verifier.tags}
         _check_parts(config)
 
     def attach(self, record: Record, folder: Path, reuses: bool) -> None:
