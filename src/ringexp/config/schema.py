@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from ringexp.config.distillation import DistillationConfig
 from ringexp.config.recipe import (
     AlgorithmConfig,
     Component,
@@ -146,6 +147,7 @@ class Config:
     rewards: RewardsConfig = MISSING
     selection: SelectionConfig = MISSING
     evaluation: EvaluationConfig = MISSING
+    distillation: DistillationConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
     paths: PathsConfig = MISSING

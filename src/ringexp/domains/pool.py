@@ -40,6 +40,17 @@ class Pool:
                 digest.update(line.encode())
         return digest.hexdigest()
 
+    @cached_property
+    def questions(self) -> tuple[Prompt, ...]:
+        """The training prompts without those that repeat an earlier one but for the trace.
+
+        What RL draws from: a question with several traces counts once there, whatever it weighs in SFT.
+        """
+        first: dict[tuple[str, str], Prompt] = {}
+        for prompt in self.train:
+            first.setdefault((prompt.question, prompt.answer), prompt)
+        return tuple(first.values())
+
 
 def _canonical(split: str, prompts: Iterable[Prompt]) -> Iterable[str]:
     """One JSON line per row, keys and separators fixed."""
