@@ -12,9 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from ringexp.cli import conf_dir
 from ringexp.config.validate import typed, validate
+from ringexp.curation.card import About
+from ringexp.curation.dataset import DatasetWriter, Row
 from ringexp.mixing.schedule import resolve_stages, stage_weights
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, count_parameters
 from ringexp.models.build import build_config
+from ringexp.records import Prompt
 
 Composed = Callable[..., DictConfig]
 
@@ -31,6 +34,8 @@ NATURAL = 2_800 / 6_400
 
 def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
     """The configuration of one option, with the data it asks for and a schedule that these can serve."""
+    if option == "data=curated":
+        return composed(option, f"data.path={curated(rows.parent / 'set')}")
     config = composed(option)
     extra = []
     if OmegaConf.is_missing(config.data, "path"):
@@ -39,6 +44,15 @@ def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
     if len(config.data.pools) == 1:
         extra.append(f"schedule={next(iter(config.data.pools))}_only")
     return composed(option, *extra) if extra else config
+
+
+def curated(folder: Path) -> Path:
+    """A versioned dataset with a row of each domain."""
+    with DatasetWriter(folder) as writer:
+        for domain in DOMAINS:
+            writer.add(Row(Prompt("a", domain, "What is 1 + 1?", "2")))
+        writer.finish(About("set"))
+    return folder
 
 
 def targets(node: Any) -> Iterator[str]:

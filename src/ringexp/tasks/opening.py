@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
 from ringexp.config.validate import typed
+from ringexp.curation.card import recorded_source
 from ringexp.errors import ConfigError, RecordError
 from ringexp.mixing.schedule import resolve_stages
 from ringexp.models.tokenizer import load_tokenizer
@@ -172,7 +173,8 @@ def _describe(workspace: Workspace) -> None:
         "sft_lr": config.sft.optimizer.get("lr"), "overrides": provenance.overrides(),
     })  # fmt: skip
     source = {"name": config.data.name, "path": config.data.path, "files": dict(config.data.files)}
-    record.log_datasets(workspace.data.pools, config.data.name, source)
+    name, version = recorded_source(config.data.path) or (config.data.name, {})
+    record.log_datasets(workspace.data.pools, name, source | version)
     record.log({f"data/{reason}": count for reason, count in workspace.data.dropped.items()}, 0)
     (folder / "tokenizer").mkdir(exist_ok=True)
     workspace.tokenizer.save(folder / "tokenizer")
