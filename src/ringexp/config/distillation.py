@@ -1,15 +1,23 @@
-"""The typed schema of task=distill: the teacher, what is drawn from it, which responses become traces."""
+"""The typed schema of task=distill: the teacher, what is drawn from it, which responses become traces; its checks."""
 
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
 from ringexp.config.recipe import Component
+from ringexp.errors import ConfigError
+from ringexp.records import Outcome
 
 SPLITS = ("train", "validation")
 """What may be distilled. Test prompts go into the dataset without a trace: students are evaluated on them."""
 
 UNTRACED = ("keep", "drop")
+
+KEPT, DUPLICATE, SURPLUS = "kept", "duplicate", "surplus"
+"""What becomes of a response that passes all filters: a trace; the same tokens as an earlier one; others were kept."""
+
+FATES = (KEPT, DUPLICATE, SURPLUS, *Outcome)
+"""What a filter cannot be called by."""
 
 
 @dataclass
@@ -45,3 +53,24 @@ class DistillationConfig:
     keep: Component = MISSING
     untraced: str = "keep"
     chunk: int = 256
+
+
+def check_distillation(config: DistillationConfig) -> None:
+    """Values that can be worked with. Raises ConfigError."""
+    for key in ("samples", "temperature", "max_response_tokens", "per_prompt", "chunk"):
+        if not getattr(config, key) > 0:
+            raise ConfigError(f"distillation.{key}={getattr(config, key)}: must be greater than 0")
+    if not config.output:
+        raise ConfigError("distillation.output: name a folder for the dataset")
+    if config.per_prompt > config.samples:
+        raise ConfigError(f"distillation.per_prompt={config.per_prompt}: more than distillation.samples="
+                          f"{config.samples}")  # fmt: skip
+    if not config.splits or not set(config.splits) <= set(SPLITS) or len(set(config.splits)) < len(config.splits):
+        raise ConfigError(f"distillation.splits={list(config.splits)}: give some of {', '.join(SPLITS)}, each once; "
+                          "test prompts stay without traces")  # fmt: skip
+    if config.untraced not in UNTRACED:
+        raise ConfigError(f"distillation.untraced={config.untraced}: use {' or '.join(UNTRACED)}")
+    for name in config.filters:
+        if name in FATES:
+            raise ConfigError(f"distillation.filters.{name}: the name stands for what becomes of a response anyway; "
+                              "choose another")  # fmt: skip

@@ -34,4 +34,4 @@ def repeated_share(token_ids: Sequence[int], n: int) -> float:
     small n also see a form that recurs with other numbers in it, large n only what is said twice word by word.
     """
     grams = [tuple(token_ids[i : i + n]) for i in range(len(token_ids) - n + 1)]
-    return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
+    return (len(grams) - len(set(grams))) / len(grams) if grams else 0.0

@@ -1,16 +1,12 @@
-"""Rejection sampling: of a prompt's judged responses those that become its traces, and why each other does not. Pure."""
+"""Rejection sampling: which of a prompt's judged responses become its traces, and why the others do not. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ringexp.config.distillation import DUPLICATE, KEPT, SURPLUS
 from ringexp.distillation.filters import Filter
 from ringexp.distillation.keep import Keep
 from ringexp.records import Group, Outcome
-
-KEPT, DUPLICATE, SURPLUS = "kept", "duplicate", "surplus"
-
-RESERVED = (KEPT, DUPLICATE, SURPLUS, *Outcome)
-"""Fates that no filter may be called by."""
 
 
 @dataclass(frozen=True, slots=True)

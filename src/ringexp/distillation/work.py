@@ -6,7 +6,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,13 +38,11 @@ class Work:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
-        own = flat(json.loads(json.dumps(settings)))
-        if folder.is_dir() and (folder / SETTINGS).is_file():
-            found = flat(json.loads((folder / SETTINGS).read_text("utf-8")))
-            if changed := sorted(key for key in {*own, *found} if own.get(key) != found.get(key)):
-                raise ConfigError(f"{folder}: was begun with other settings ({', '.join(changed[:3])}"
-                                  f"{', …' if len(changed) > 3 else ''}): give those again, name another output, or "
-                                  "begin anew with fresh=true")  # fmt: skip
+        if (folder / SETTINGS).is_file():
+            found = json.loads((folder / SETTINGS).read_text("utf-8"))
+            if changed := differing(settings, found):
+                raise ConfigError(f"{folder}: was begun with others ({changed}): give those again, name another "
+                                  "output, or begin anew with fresh=true")  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
 
@@ -65,12 +62,15 @@ class Work:
         """Store a chunk, whole or not at all."""
         _write(self._path(number), "".join(json.dumps(asdict(answer)) + "\n" for answer in answers))
 
-    def remove(self) -> None:
-        """Delete the folder: the dataset is whole."""
-        shutil.rmtree(self.folder)
-
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.jsonl"
+
+
+def differing(settings: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """The keys whose values differ between two JSON-like trees, three of them at most; empty where none does."""
+    ours, theirs = flat(json.loads(json.dumps(settings))), flat(found)
+    changed = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+    return ", ".join(changed[:3]) + (", …" if len(changed) > 3 else "")
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:

@@ -42,14 +42,16 @@ class Pool:
 
     @cached_property
     def questions(self) -> tuple[Prompt, ...]:
-        """The training prompts without those that repeat an earlier one but for the trace.
+        """The distinct training prompts, from which RL draws: one with several traces counts once there."""
+        return distinct(self.train)
 
-        What RL draws from: a question with several traces counts once there, whatever it weighs in SFT.
-        """
-        first: dict[tuple[str, str], Prompt] = {}
-        for prompt in self.train:
-            first.setdefault((prompt.question, prompt.answer), prompt)
-        return tuple(first.values())
+
+def distinct(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts without those that repeat an earlier one but for the trace: question and answer are equal."""
+    first: dict[tuple[str, str], Prompt] = {}
+    for prompt in prompts:
+        first.setdefault((prompt.question, prompt.answer), prompt)
+    return tuple(first.values())
 
 
 def _canonical(split: str, prompts: Iterable[Prompt]) -> Iterable[str]:

@@ -56,7 +56,7 @@ def open_workspace(config: Config, repeats: Run | None = None) -> Iterator[Works
             raise ConfigError(f"run_id={config.run_id}: the run's data are not those of data={config.data.name}; "
                               "give the data configuration it was made with")
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         status = "FINISHED" if run is None or run.info.status == "RUNNING" else run.info.status
         record = _create(workspace, store, folder, repeats) if run is None else store.resume(run)
         if config.trial is not None:
@@ -203,13 +203,13 @@ def _stages(config: Config) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder against a second process that runs the same command."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RecordError(f"{folder}: another process is running this very pipeline") from None
+            raise RecordError(f"{folder}: another process is at this very run") from None
         yield
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from ringexp.config.distillation import TeacherConfig
 from ringexp.config.schema import Config
 from ringexp.errors import ConfigError, RecordError, StorageError
+from ringexp.models.registry import register
 from ringexp.models.tokenizer import ChatTokenizer, load_tokenizer
-from ringexp.tasks.opening import open_store, recorded_run
+from ringexp.tasks.opening import recorded_run
 from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG, Store
 from ringexp.training.checkpoint import CHECKSUMS, damaged
@@ -36,7 +36,7 @@ class Teacher:
         return str(self.lineage["weights_hash"])
 
 
-def find_teacher(config: Config) -> Teacher:
+def find_teacher(config: Config, store: Store) -> Teacher:
     """The configured teacher, its files looked at and hashed.
 
     Raises ConfigError, RecordError or StorageError where there is none, or where it is damaged.
@@ -46,7 +46,7 @@ def find_teacher(config: Config) -> Teacher:
         raise ConfigError("distillation.teacher: give run_id=<a recorded pipeline> or path=<a model's folder>, one of "
                           "them")  # fmt: skip
     if chosen.run_id is not None:
-        folder, lineage = _recorded(config, chosen, chosen.run_id)
+        folder, lineage = _recorded(config, store, chosen.run_id)
         key = f"distillation.teacher.run_id={chosen.run_id}"
     else:
         folder, lineage = Path(str(chosen.path)), {"path": chosen.path}
@@ -56,6 +56,7 @@ def find_teacher(config: Config) -> Teacher:
         raise ConfigError(f"{key}: no model at {folder}: config.json and *.safetensors are needed")
     if (folder / CHECKSUMS).is_file() and (damage := damaged(folder)) is not None:
         raise StorageError(f"{key}: checkpoint {folder} is damaged ({damage}): take it from a copy")
+    register()  # transformers looks at the model's type, ours among them
     tokenizer = load_tokenizer(str(folder), key.partition("=")[0])
     model = json.loads((folder / "config.json").read_text())
     needed = config.data.max_prompt_tokens + config.distillation.max_response_tokens
@@ -69,14 +70,13 @@ def find_teacher(config: Config) -> Teacher:
     return Teacher(folder, tokenizer, lineage | known)
 
 
-def _recorded(config: Config, chosen: TeacherConfig, run_id: str) -> tuple[Path, dict[str, Any]]:
+def _recorded(config: Config, store: Store, run_id: str) -> tuple[Path, dict[str, Any]]:
     """Folder and lineage of a recorded pipeline's checkpoint."""
-    store = open_store(config)
-    run = recorded_run(store, run_id, "distillation.teacher.run_id")
-    place = _weights(store, run, chosen.checkpoint)
+    run, checkpoint = recorded_run(store, run_id, "distillation.teacher.run_id"), config.distillation.teacher.checkpoint
+    place = _weights(store, run, checkpoint)
     tags, parameters = run.data.tags, run.data.params
     return Path(config.paths.store) / place, {
-        "run_id": run.info.run_id, "checkpoint": chosen.checkpoint, "weights": place,
+        "run_id": run.info.run_id, "checkpoint": checkpoint, "weights": place,
         "experiment": parameters.get("experiment"), "model": parameters.get("model"), "seed": parameters.get("seed"),
         "config_hash": tags.get(TAG + "config_hash"), "git_commit": tags.get(TAG + "git_commit"),
         "data_fingerprint": tags.get(TAG + "data_fingerprint"),
@@ -88,11 +88,12 @@ def _weights(store: Store, run: Run, checkpoint: str) -> str:
     if checkpoint in POINTERS and TAG + POINTERS[checkpoint] in run.data.tags:
         return str(run.data.tags[TAG + POINTERS[checkpoint]])
     found: dict[str, str] = {}
-    for stage in store.find({"mlflow.parentRunId": run.info.run_id, TAG + "kind": "stage"}):  # the first begun wins
-        tags, name = stage.data.tags, {"select": "sft"}.get(stage.data.tags[TAG + "stage"], stage.data.tags[TAG + "stage"])
+    stages = {"mlflow.parentRunId": run.info.run_id, TAG + "kind": "stage"}
+    for stage in store.find(stages, run.info.experiment_id):  # of two of one name the one begun first
+        tags = stage.data.tags
         place = tags.get(TAG + "weights", tags.get(TAG + "selected_path"))
         if stage.info.status == "FINISHED" and place is not None:
-            found[name] = place
+            found["sft" if tags[TAG + "stage"] == "select" else tags[TAG + "stage"]] = place
     if checkpoint not in found:
         named = [*(name for name, tag in POINTERS.items() if TAG + tag in run.data.tags), *found]
         raise RecordError(f"distillation.teacher.checkpoint={checkpoint}: the run has no such weights; it has "
