@@ -6,7 +6,7 @@ import pytest
 
 from ringexp.config.distillation import DistillationConfig, check_distillation
 from ringexp.curation.dataset import Row
-from ringexp.distillation.counts import Counts
+from ringexp.distillation.counts import Counts, metrics
 from ringexp.distillation.questions import Question, questions, rows
 from ringexp.distillation.work import Answered
 from ringexp.domains.pool import Pool, synthetic_pool
@@ -72,7 +72,7 @@ def test_counts_of_prompts_and_responses() -> None:
     assert train.kept == {"prompts": 3, "prompts_too_long": 1, "prompts_solved": 1, "prompts_with_trace": 1,
                           "correct": 3, "trace_tokens": 6}  # fmt: skip
     assert (validation.step, validation.rows_in, validation.rows_out) == ("math, validation", 4, 0)
-    assert counts.metrics() == {"distill/pass_at_1/math": 3 / 8, "distill/accepted/math": 3 / 8,
+    assert metrics([train, validation]) == {"distill/pass_at_1/math": 3 / 8, "distill/accepted/math": 3 / 8,
                                 "distill/traced/math": 1 / 3, "distill/traces/math": 2,
                                 "distill/length/math": 3.0}  # fmt: skip
 

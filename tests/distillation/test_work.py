@@ -1,15 +1,15 @@
-"""The work folder: whole chunks, the same settings, and what takes the place of what."""
+"""The work folder: whole chunks, the same settings; the output that is made once."""
 
 from pathlib import Path
 
 import pytest
 
 from ringexp.curation.card import About, Card, read_card
-from ringexp.curation.dataset import Row
+from ringexp.curation.dataset import DatasetWriter, Row
 from ringexp.distillation.work import Answered, Work
-from ringexp.errors import ConfigError, DataError, StorageError
+from ringexp.errors import ConfigError, RecordError, StorageError
 from ringexp.records import Prompt
-from ringexp.tasks.dataset import Output
+from ringexp.tasks.dataset import making
 
 SETTINGS = {"seed": 1, "filters": {"length": {"most": 72}}, "splits": ["train"]}
 ANSWERS = [Answered("a", ("kept", "wrong"), 1, ("1+1=2\n\u2028",), (5,)), Answered("b", ("wrong", "wrong"))]
@@ -25,8 +25,9 @@ def test_a_chunk_is_read_as_it_was_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("changes", "named"), [
-    ({"seed": 2}, "(seed)"), ({"filters": {"length": {"most": 73}}}, "(filters.length.most)"),
-    ({"splits": ["train", "validation"]}, "(splits.1)"), ({"filters": {}}, "(filters, filters.length.most)"),
+    ({"seed": 2}, "(seed=1 there, 2 here)"),
+    ({"filters": {"length": {"most": 73}}}, "filters.length.most=72 there, 73 here"),
+    ({"splits": ["train", "validation"]}, "splits.1=None there, 'validation' here"),
 ])  # fmt: skip
 def test_work_of_other_settings_is_refused_and_stays(tmp_path: Path, changes: dict[str, object], named: str) -> None:
     Work(tmp_path / "set.work", SETTINGS).store(0, ANSWERS)
@@ -45,53 +46,49 @@ def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
         work.chunk(3)
 
 
-def output(folder: Path, **settings: object) -> Output:
-    return Output("distillation.output", folder, About("set", [], settings=settings, made_by={"git_commit": "x"}))
+def make(folder: Path, seed: int, fresh: bool = False) -> Card:
+    """As the tasks do: the dataset of these settings, unless it is there."""
+    settings = {"seed": seed}
+    with making("distillation.output", folder, settings, fresh=fresh) as work:
+        assert work == folder.with_name("set.work")
+        if not folder.exists():
+            with DatasetWriter(folder) as writer:
+                writer.add(Row(Prompt("p", "math", "?", str(seed))))
+                writer.finish(About("set", [], settings=settings))
+    return read_card(folder)
 
 
-def make(place: Output, answer: str) -> Card:
-    Work(place.work, place.work_settings)
-    with place.writer() as writer:
-        writer.add(Row(Prompt("p", "math", "?", answer)))
-        return writer.finish(place.about)
-
-
-def test_a_finished_dataset_is_known_by_its_causes(tmp_path: Path) -> None:
-    one, other = output(tmp_path / "set", seed=1), output(tmp_path / "set", seed=2)
-    assert one.finished(fresh=False) is None
-    card = make(one, "1")
-    assert not one.work.exists()
-    assert one.finished(fresh=False) == card
-    with pytest.raises(ConfigError, match=r"is another dataset \(settings.seed\): name another folder, or replace it"):
-        other.finished(fresh=False)
+def test_a_finished_dataset_is_known_by_its_settings(tmp_path: Path) -> None:
+    card = make(tmp_path / "set", 1)
+    assert make(tmp_path / "set", 1) == card
+    with pytest.raises(ConfigError, match=r"made with other settings \(seed=1 there, 2 here\)"):
+        make(tmp_path / "set", 2)
     assert read_card(tmp_path / "set") == card
 
 
-def test_fresh_replaces_a_dataset_when_the_new_one_is_whole(tmp_path: Path) -> None:
-    one, other = output(tmp_path / "set", seed=1), output(tmp_path / "set", seed=2)
-    old = make(one, "1")
-    assert other.finished(fresh=True) is None
-    assert read_card(tmp_path / "set") == old
-    Work(other.work, other.work_settings).store(0, ANSWERS)
-    assert other.finished(fresh=False) is None  # begun by fresh=true, killed, and gone on with
-    assert Work(other.work, other.work_settings).chunk(0) == ANSWERS
-    new = make(other, "2")
-    assert read_card(tmp_path / "set") == new != old
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+def test_fresh_sets_a_dataset_aside_and_gone_on_with_it_is_not_begun_again(tmp_path: Path) -> None:
+    old = make(tmp_path / "set", 1)
+    again = making("distillation.output", tmp_path / "set", {"seed": 2}, fresh=True)
+    with pytest.raises(KeyboardInterrupt), again as work:
+        Work(work, SETTINGS).store(0, ANSWERS)
+        raise KeyboardInterrupt
+    aside = tmp_path / f"set.{old.version}"
+    assert read_card(aside) == old
+    with making("distillation.output", tmp_path / "set", {"seed": 2}, fresh=False) as work:
+        assert Work(work, SETTINGS).chunk(0) == ANSWERS
+    assert make(tmp_path / "set", 2) != old
+    assert {path.name for path in tmp_path.iterdir()} == {"set", aside.name}
 
 
-def test_an_error_while_writing_leaves_the_old_dataset(tmp_path: Path) -> None:
-    one, other = output(tmp_path / "set", seed=1), output(tmp_path / "set", seed=2)
-    old = make(one, "1")
-    other.finished(fresh=True)
-    with pytest.raises(DataError, match="split"), other.writer() as writer:
-        writer.add(Row(Prompt("p", "math", "?", "1"), split="no such"))
-    assert read_card(tmp_path / "set") == old
+def test_two_processes_do_not_make_one_dataset(tmp_path: Path) -> None:
+    first = making("distillation.output", tmp_path / "set", {}, fresh=False)
+    with first, pytest.raises(RecordError, match="another process"):
+        make(tmp_path / "set", 1, fresh=True)
 
 
-def test_nothing_but_a_dataset_is_replaced(tmp_path: Path) -> None:
+def test_what_is_no_dataset_stays(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.txt").write_text("years of work")
-    with pytest.raises(DataError, match=r"card\.json"):
-        output(tmp_path / "set").finished(fresh=True)
+    with pytest.raises(ConfigError, match="is there and no dataset"):
+        make(tmp_path / "set", 1, fresh=True)
     assert (tmp_path / "set" / "thesis.txt").is_file()

@@ -116,7 +116,7 @@ def test_the_record_holds_settings_counts_and_card(distilled: Distilled) -> None
     runs = store.kind("distillation")  # the killed one was gone on with
     assert [run.data.tags["ringexp.dataset_version"] for run in runs] == [distilled.card.version] * 2
     assert {run.info.status for run in store.runs} == {"FINISHED"}
-    (killed,) = [run for run in runs if run.data.tags["ringexp.dataset"] == str(distilled.killed)]
+    (killed,) = [run for run in runs if run.data.tags["ringexp.output"] == str(distilled.killed)]
     assert killed.data.params["teacher_run"] == distilled.teacher.info.run_id
     assert (killed.data.params["keep"], killed.data.params["per_prompt"]) == ("diverse", "2")
     train = distilled.card.about.steps[0]
@@ -124,7 +124,7 @@ def test_the_record_holds_settings_counts_and_card(distilled: Distilled) -> None
     assert killed.data.metrics["distill/traces/math"] == train.rows_out
     assert [step for step, _ in store.history(killed, "distill/accepted")] == [16, 32, 48, 64]
     files = {file.path for file in store.client.list_artifacts(killed.info.run_id)}
-    assert {"card.json", "README.md", "config.yaml"} <= files
+    assert {"card.json", "README.md"} <= files
 
 
 def test_a_student_trains_on_the_traces(distilled: Distilled) -> None:
@@ -136,7 +136,7 @@ def test_a_student_trains_on_the_traces(distilled: Distilled) -> None:
 
 
 @pytest.mark.parametrize(("overrides", "says"), [
-    (("distillation.samples=3",), "is another dataset"),
+    (("distillation.samples=3",), "was made with other settings (distillation.samples=4 there, 3 here)"),
     (("distillation.teacher.checkpoint=rl",), "the run has no such weights; it has sft"),
     (("distillation.teacher.run_id=null",), "distillation.teacher: give run_id="),
     (("distillation.teacher.run_id=0123",), "distillation.teacher.run_id=0123: MLflow at"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from ringexp.config.curation import CurationConfig
 from ringexp.config.distillation import DistillationConfig
 from ringexp.config.recipe import (
     AlgorithmConfig,
@@ -160,3 +161,4 @@ class Config:
     steps: int | None = None
     progress: bool = True
     trial: TrialConfig | None = None
+    curation: CurationConfig = field(default_factory=CurationConfig)

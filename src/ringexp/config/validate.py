@@ -93,6 +93,8 @@ POSITIVE = (
     "evaluation.samples", "evaluation.temperature",
     "evaluation.max_response_tokens", "evaluation.table_rows", "rollout.tolerance",
     "evaluation.during.every", "evaluation.during.prompts", "evaluation.during.samples",
+    "curation.chunk_rows", "curation.clean.max_chars", "curation.clean.max_trace_chars", "curation.decontaminate.ngram",
+    "curation.difficulty.samples", "curation.difficulty.temperature", "curation.difficulty.max_response_tokens",
 )  # fmt: skip
 
 
@@ -120,6 +122,7 @@ def _names(config: Config) -> None:
     named = [("experiment_name", config.experiment_name)]
     named += [(f"schedule.stages[{i}].name", stage.name) for i, stage in enumerate(config.schedule.stages)]
     named += [("data.pools", domain) for domain in config.data.pools]
+    named += [("curation.against", name) for name in config.curation.against or ()]
     for key, name in named:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")

@@ -134,7 +134,7 @@ class DatasetWriter:
             raise DataError(f"row {row.prompt.id}: unknown split {row.split!r}: use {', '.join(SPLITS)}")
         fields = row.fields()
         self._rows.add(fields)
-        self._hash.update(_canonical(fields))
+        self._hash.update(canonical(fields))
         self._counts.setdefault(row.prompt.domain, Counter())[row.split] += 1
 
     def finish(self, about: About) -> Card:
@@ -149,8 +149,8 @@ class DatasetWriter:
         return card
 
 
-def _canonical(fields: dict[str, Any]) -> bytes:
-    """A row as one JSON line, columns in the schema's order."""
+def canonical(fields: dict[str, Any]) -> bytes:
+    """A row as one JSON line, columns in the schema's order: what fingerprints are made of."""
     return json.dumps([fields[name] for name in SCHEMA.names], separators=(",", ":")).encode() + b"\n"
 
 
@@ -174,7 +174,7 @@ def read_rows(folder: str | Path) -> Iterator[Row]:
     """
     folder, digest, card = Path(folder), hashlib.sha256(), read_card(folder)
     for fields in parquet_rows(folder / ROWS):
-        digest.update(_canonical(fields))
+        digest.update(canonical(fields))
         yield Row.of(fields)
     if digest.hexdigest() != card.fingerprint:
         raise DataError(f"{folder / ROWS}: the rows are not those of the card (version {card.version}): the file was "

@@ -1,7 +1,7 @@
 """How many responses were accepted, and what became of the others: by domain and split, for card, record and table."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ringexp.config.distillation import DUPLICATE, KEPT, SURPLUS
@@ -38,11 +38,6 @@ class Count:
         self.tokens += sum(answer.tokens)
         self.fates.update(answer.fates)
 
-    @property
-    def accepted(self) -> int:
-        """Responses that are correct and passed all filters."""
-        return sum(self.fates[fate] for fate in ACCEPTED)
-
     def step(self, name: str) -> StepCount:
         """The card's line: responses in, traces out, the others by fate; how many prompts have what."""
         rejected = {fate: count for fate, count in sorted(self.fates.items()) if fate != KEPT}
@@ -66,16 +61,24 @@ class Counts:
         """The card's lines."""
         return [count.step(f"{domain}, {split}") for (domain, split), count in self.of.items()]
 
-    def metrics(self) -> dict[str, float]:
-        """`distill/…` of the training prompts."""
-        found: dict[str, float] = {}
-        for (domain, split), count in self.of.items():
-            if split == "train" and count.fates:
-                found |= {f"distill/{name}/{domain}": value for name, value in _shares(count).items()}
-        return found
+
+def metrics(steps: Sequence[StepCount]) -> dict[str, float]:
+    """`distill/…` of the training prompts, from the card's lines."""
+    found: dict[str, float] = {}
+    for step in steps:
+        domain, _, split = step.step.partition(", ")
+        if split == "train" and step.rows_in:
+            found |= {f"distill/{name}/{domain}": value for name, value in _shares(step).items()}
+    return found
 
 
-def _shares(count: Count) -> Mapping[str, float]:
-    responses, kept = count.fates.total(), count.fates[KEPT]
-    return {"pass_at_1": count.correct / responses, "accepted": count.accepted / responses,
-            "traced": count.traced / count.prompts, "traces": kept, "length": count.tokens / max(1, kept)}  # fmt: skip
+def _shares(step: StepCount) -> Mapping[str, float]:
+    prompts = step.kept
+    return {"pass_at_1": prompts["correct"] / step.rows_in, "accepted": accepted(step) / step.rows_in,
+            "traced": prompts["prompts_with_trace"] / prompts["prompts"], "traces": step.rows_out,
+            "length": prompts["trace_tokens"] / max(1, step.rows_out)}  # fmt: skip
+
+
+def accepted(step: StepCount) -> int:
+    """The responses of a line that are correct and passed all filters."""
+    return step.rows_out + sum(step.dropped.get(fate, 0) for fate in ACCEPTED)

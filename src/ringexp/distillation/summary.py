@@ -6,10 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ringexp.config.distillation import DUPLICATE, SURPLUS
 from ringexp.curation.card import Card, StepCount
-
-NOT_REJECTED = (SURPLUS, DUPLICATE)
+from ringexp.distillation.counts import ACCEPTED, accepted
 
 
 def show(card: Card, folder: Path) -> None:
@@ -30,8 +28,7 @@ def show(card: Card, folder: Path) -> None:
 
 def _numbers(step: StepCount) -> list[str]:
     responses, found = step.rows_in, step.kept
-    accepted = step.rows_out + sum(step.dropped.get(fate, 0) for fate in NOT_REJECTED)
-    shares = [f"{count / responses:.3f}" if responses else "" for count in (found["correct"], accepted)]
+    shares = [f"{count / responses:.3f}" if responses else "" for count in (found["correct"], accepted(step))]
     length = f"{found['trace_tokens'] / step.rows_out:.1f}" if step.rows_out else ""
     counts = [str(number) for number in (found["prompts"], found["prompts_with_trace"], responses)]
     return [*counts, *shares, str(step.rows_out), length]
@@ -39,5 +36,5 @@ def _numbers(step: StepCount) -> list[str]:
 
 def _reasons(step: StepCount) -> str:
     """The fates of rejected responses, the most frequent first."""
-    found = [(-count, name) for name, count in step.dropped.items() if name not in NOT_REJECTED]
+    found = [(-count, name) for name, count in step.dropped.items() if name not in ACCEPTED]
     return ", ".join(f"{name} {-count}" for count, name in sorted(found))

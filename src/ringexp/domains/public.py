@@ -44,6 +44,14 @@ class Loaded(NamedTuple):
     report: Report
 
 
+class Placed(NamedTuple):
+    """A row of a source as a prompt in its split, and where it stands. Rows that name another domain are among them."""
+
+    place: str
+    split: str
+    prompt: Prompt
+
+
 def load_jsonl(
     path: str | Path,
     adapter: str | Adapter,
@@ -64,7 +72,18 @@ def load_jsonl(
         DataError: a missing or empty file, or a line that does not fit; the message names file, line and field.
         ConfigError: an unknown adapter or impossible fractions.
     """
-    return _build(_jsonl_rows(Path(path)), _adapter(adapter), domain, _shares(fractions), seed, str(path))
+    return _build(stream_jsonl(path, adapter, domain, fractions, seed), domain, str(path))
+
+
+def stream_jsonl(
+    path: str | Path,
+    adapter: str | Adapter,
+    domain: str = "math",
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+) -> Iterator[Placed]:
+    """The rows that `load_jsonl` makes a pool of, one at a time: nothing is deduplicated, no file held in memory."""
+    return _placed(_jsonl_rows(Path(path)), _adapter(adapter), domain, _shares(fractions), seed)
 
 
 def load_hub(
@@ -81,13 +100,27 @@ def load_hub(
     The dataset's own `validation` and `test` splits stay what they are. The rows of its other splits are divided by
     hash among the splits that it does not have. Arguments and errors otherwise as for `load_jsonl`.
     """
+    rows = stream_hub(name_or_path, adapter, domain, fractions, seed, config_name, revision)
+    return _build(rows, domain, name_or_path)
+
+
+def stream_hub(
+    name_or_path: str,
+    adapter: str | Adapter,
+    domain: str = "math",
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    config_name: str | None = None,
+    revision: str | None = None,
+) -> Iterator[Placed]:
+    """The rows that `load_hub` makes a pool of, one at a time; see `stream_jsonl`."""
     adapt, shares = _adapter(adapter), _shares(fractions)
     tables = _hub_tables(name_or_path, config_name, revision)
     own = [s for s in ("validation", "test") if s in tables]
     rest = {s: 0.0 if s in own else share for s, share in shares.items()}
     if not sum(rest.values()):
         rest = {**rest, "train": 1.0}
-    return _build(_hub_rows(name_or_path, tables), adapt, domain, rest, seed, name_or_path)
+    return _placed(_hub_rows(name_or_path, tables), adapt, domain, rest, seed)
 
 
 class _Row(NamedTuple):
@@ -155,27 +188,31 @@ def _shares(fractions: Sequence[float]) -> Mapping[str, float]:
     return dict(zip(SPLITS, fractions))
 
 
-def _build(
-    rows: Iterable[_Row], adapt: Adapter, domain: str, shares: Mapping[str, float], seed: int, source: str
-) -> Loaded:
-    """Adapt, place and deduplicate the rows of a source."""
+def _placed(
+    rows: Iterable[_Row], adapt: Adapter, domain: str, shares: Mapping[str, float], seed: int
+) -> Iterator[Placed]:
+    """Adapt and place the rows of a source, one at a time."""
+    for row in rows:
+        fields = _adapt(row, adapt, domain)
+        split = fields.split or row.split or _hashed_split(question_key(fields.question), shares, seed)
+        yield Placed(row.place, split, _prompt(fields, fields.domain or domain))
+
+
+def _build(rows: Iterable[Placed], domain: str, source: str) -> Loaded:
+    """Deduplicate the placed rows of a source."""
     kept: dict[str, tuple[str, str, Prompt]] = {}
     dropped: Counter[str] = Counter()
     read = 0
-    for row in rows:
+    for _, split, prompt in rows:
         read += 1
-        fields = _adapt(row, adapt, domain)
-        if fields.domain not in (None, domain):
+        if prompt.domain != domain:
             dropped["other_domain"] += 1
             continue
-        key = question_key(fields.question)
-        split = fields.split or row.split or _hashed_split(key, shares, seed)
-        prompt = _prompt(fields, domain)
         if prompt.id in kept and SPLITS.index(kept[prompt.id][0]) >= SPLITS.index(split):
             dropped["duplicate"] += 1
             continue
         dropped["duplicate"] += prompt.id in kept
-        kept[prompt.id] = (split, key, prompt)
+        kept[prompt.id] = (split, question_key(prompt.question), prompt)
     if not kept:
         raise DataError(f"{source}: no rows of domain {domain!r} among {read}: check data.path and data.domain")
     return _pool(domain, kept.values(), dropped, read)

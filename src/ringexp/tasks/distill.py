@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from ringexp import seeds
 from ringexp.config.schema import Config
-from ringexp.curation.card import About, Card
-from ringexp.distillation.counts import ACCEPTED, Counts
+from ringexp.curation.card import CARD, About, read_card
+from ringexp.curation.dataset import DatasetWriter
+from ringexp.distillation.counts import ACCEPTED, Counts, metrics
 from ringexp.distillation.questions import Question, questions, rows
 from ringexp.distillation.rejection import Rejection, sift
 from ringexp.distillation.summary import show
@@ -29,12 +30,12 @@ from ringexp.errors import StorageError
 from ringexp.evaluation.run import Evaluator, requests
 from ringexp.records import Group, Outcome, Sampling
 from ringexp.rewards.registry import VerifierRegistry
-from ringexp.rollout.shared import shared_engine
 from ringexp.tasks.data import load_pools
-from ringexp.tasks.dataset import Output, dataset_record, made_by, record_card
-from ringexp.tasks.opening import alone, open_store
-from ringexp.tasks.teacher import Teacher, find_teacher
-from ringexp.tasks.workspace import say, start_engine
+from ringexp.tasks.dataset import log_card, made_by, making, open_record
+from ringexp.tasks.opening import open_store
+from ringexp.tasks.saved_model import SavedModel
+from ringexp.tasks.teacher import find_teacher
+from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Record
 
@@ -46,10 +47,15 @@ class Job:
     """What is to be done: the teacher, the pools, every prompt in the order of the rows, where the dataset goes."""
 
     config: Config
-    teacher: Teacher
+    teacher: SavedModel
     pools: Mapping[str, Pool]
     questions: Sequence[Question]
-    output: Output
+    about: About
+
+    @property
+    def output(self) -> Path:
+        """The folder of the dataset."""
+        return Path(self.config.distillation.output)
 
     @property
     def asked(self) -> list[Question]:
@@ -62,31 +68,47 @@ def run(config: Config) -> None:
     torch.set_num_threads(config.trainer.threads)
     store = open_store(config)
     job = _job(config, find_teacher(config, store))
-    card = job.output.finished(fresh=config.fresh)
-    if card is None:
-        work = Work(job.output.work, job.output.work_settings)
-        with alone(work.folder), dataset_record(config, store, "distillation", job.output, _parameters(job)) as record:
-            _draw(job, work, record)
-            card = _write(job, work, record)
-    show(card, job.output.folder)
+    settings = job.about.settings
+    with (
+        making("distillation.output", job.output, settings, fresh=config.fresh) as work,
+        open_record(store, config, "distillation", job.about.name, job.output, settings) as record,
+    ):
+        if record is not None:
+            _make(job, work, record)
+    show(read_card(job.output), job.output)
 
 
-def _job(config: Config, teacher: Teacher) -> Job:
+def _job(config: Config, teacher: SavedModel) -> Job:
     settings, (pools, _) = config.distillation, load_pools(config.data)
     asked = questions(pools, teacher.tokenizer, settings.splits, config.data.max_prompt_tokens)
-    plain: Any = OmegaConf.to_container(cast(DictConfig, settings))
-    folder = Path(plain.pop("output"))
-    about = About(
-        name=folder.name,
-        sources={domain: {"data": config.data.name, "fingerprint": pool.fingerprint} for domain, pool in pools.items()},
-        settings={"seed": config.seed, "max_prompt_tokens": config.data.max_prompt_tokens,
-                  "distillation": {key: value for key, value in plain.items() if key != "teacher"},
-                  "rollout": OmegaConf.to_container(cast(DictConfig, config.rollout.engine)),
-                  "verifiers": {domain: OmegaConf.to_container(cast(DictConfig, config.rewards.verifiers[domain]))
-                                for domain in pools}},
-        lineage={"teacher": dict(teacher.lineage)}, made_by=made_by(), counted=COUNTED,
-    )  # fmt: skip
-    return Job(config, teacher, pools, asked, Output("distillation.output", folder, about))
+    own = {key: value for key, value in _plain(settings).items() if key not in ("output", "teacher", "chunk")}
+    data = {domain: {"name": config.data.name, "fingerprint": pool.fingerprint} for domain, pool in pools.items()}
+    decides = {
+        "seed": config.seed, "distillation": own, "data": data, "teacher": dict(teacher.lineage),
+        "max_prompt_tokens": config.data.max_prompt_tokens, "engine": _plain(config.rollout.engine),
+        "verifiers": {domain: _plain(config.rewards.verifiers[domain]) for domain in pools},
+    }  # fmt: skip
+    lineage = {"teacher": dict(teacher.lineage)}
+    about = About(Path(settings.output).name, sources=data, settings=decides, lineage=lineage, made_by=made_by(),
+                  counted=COUNTED)  # fmt: skip
+    return Job(config, teacher, pools, asked, about)
+
+
+def _plain(part: Any) -> Any:
+    """A part of the configuration as plain data."""
+    return OmegaConf.to_container(part)
+
+
+def _make(job: Job, folder: Path, record: Record) -> None:
+    """The dataset, unless a kill came after it, and its record."""
+    record.log_parameters(_parameters(job))
+    if not (job.output / CARD).is_file():
+        code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
+        work = Work(folder, {**job.about.settings, **code, "chunk": job.config.distillation.chunk})
+        _draw(job, work, record)
+        _write(job, work)
+    card = log_card(record, job.output)
+    record.log(metrics(card.about.steps), len(job.asked))
 
 
 def _parameters(job: Job) -> dict[str, Any]:
@@ -122,7 +144,7 @@ def _draw(job: Job, work: Work, record: Record) -> None:
         for number, chunk in chunks.items():
             answers = work.chunk(number)
             if answers is None:
-                answers = _answers(job, Evaluator(_engine(job), verifier), chunk)
+                answers = _answers(job, Evaluator(job.teacher.engine(job.config), verifier), chunk)
                 work.store(number, answers)
                 drawn += len(chunk)
             _require(work, number, chunk, answers)
@@ -140,15 +162,6 @@ def _require(work: Work, number: int, chunk: Sequence[Question], answers: Sequen
     """The stored chunk answers these very prompts. Raises StorageError otherwise."""
     if [answer.id for answer in answers] != [question.prompt.id for question in chunk]:
         raise StorageError(f"{work.folder}: chunk {number} answers other prompts: delete its file, it is drawn again")
-
-
-def _engine(job: Job) -> Any:
-    """The rollout engine with the teacher's weights, started on first use."""
-    config, teacher = job.config, job.teacher
-    longest = config.data.max_prompt_tokens + config.distillation.max_response_tokens
-    key = provenance.digest([teacher.lineage, longest, OmegaConf.to_container(cast(DictConfig, config.rollout.engine)),
-                             config.trainer.threads])  # fmt: skip
-    return shared_engine(key, lambda: start_engine(config, teacher.folder, teacher.tokenizer, longest))
 
 
 def _answers(job: Job, evaluator: Evaluator, chunk: Sequence[Question]) -> list[Answered]:
@@ -172,18 +185,15 @@ def _answered(group: Group, rejection: Rejection) -> Answered:
                     tuple(len(rollout.token_ids) for rollout in kept))  # fmt: skip
 
 
-def _write(job: Job, work: Work, record: Record) -> Card:
-    """The dataset from all chunks, and its counts in card and record."""
+def _write(job: Job, work: Work) -> None:
+    """The dataset from all chunks, its counts in the card."""
     counts, settings = Counts(), job.config.distillation
     chunks = range(-(-len(job.asked) // settings.chunk))
     answers = (answer for number in chunks for answer in work.chunk(number) or ())
-    with job.output.writer() as writer:
+    with DatasetWriter(job.output) as writer:
         for question in job.questions:
             answer = next(answers) if question.asked else None
             counts.add(question, answer)
             for row in rows(question, answer, job.config.data.name, settings.untraced):
                 writer.add(row)
-        card = writer.finish(dataclasses.replace(job.output.about, steps=counts.steps()))
-    record.log(counts.metrics(), len(job.asked))
-    record_card(record, job.output.folder, card)
-    return card
+        writer.finish(dataclasses.replace(job.about, steps=counts.steps()))

@@ -1,73 +1,33 @@
-"""Where a teacher's weights and tokenizer lie: a recorded pipeline's checkpoint, or any folder with a model."""
+"""Which model the teacher is: a recorded pipeline's checkpoint, or any folder with a model."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
 
 from ringexp.config.schema import Config
-from ringexp.errors import ConfigError, RecordError, StorageError
-from ringexp.models.registry import register
-from ringexp.models.tokenizer import ChatTokenizer, load_tokenizer
+from ringexp.errors import ConfigError, RecordError
 from ringexp.tasks.opening import recorded_run
-from ringexp.tracking import provenance
+from ringexp.tasks.saved_model import SavedModel, saved_model
 from ringexp.tracking.run import TAG, Store
-from ringexp.training.checkpoint import CHECKSUMS, damaged
 
 POINTERS = {"rl": "last_weights", "sft": "selected_weights", "best": "best_weights"}
 """Tags of a finished pipeline that lead to its weights, by `distillation.teacher.checkpoint`."""
 
 
-@dataclass(frozen=True)
-class Teacher:
-    """A model's folder, its tokenizer, and for the card: which one it is, by run and checkpoint or by path, by hash."""
-
-    folder: Path
-    tokenizer: ChatTokenizer
-    lineage: Mapping[str, Any]
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the names and bytes of the model's files."""
-        return str(self.lineage["weights_hash"])
-
-
-def find_teacher(config: Config, store: Store) -> Teacher:
-    """The configured teacher, its files looked at and hashed.
-
-    Raises ConfigError, RecordError or StorageError where there is none, or where it is damaged.
-    """
-    chosen = config.distillation.teacher
-    if (chosen.run_id is None) == (chosen.path is None):
-        raise ConfigError("distillation.teacher: give run_id=<a recorded pipeline> or path=<a model's folder>, one of "
-                          "them")  # fmt: skip
-    if chosen.run_id is not None:
-        folder, lineage = _recorded(config, store, chosen.run_id)
-        key = f"distillation.teacher.run_id={chosen.run_id}"
-    else:
-        folder, lineage = Path(str(chosen.path)), {"path": chosen.path}
-        key = f"distillation.teacher.path={chosen.path}"
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights or not (folder / "config.json").is_file():
-        raise ConfigError(f"{key}: no model at {folder}: config.json and *.safetensors are needed")
-    if (folder / CHECKSUMS).is_file() and (damage := damaged(folder)) is not None:
-        raise StorageError(f"{key}: checkpoint {folder} is damaged ({damage}): take it from a copy")
-    register()  # transformers looks at the model's type, ours among them
-    tokenizer = load_tokenizer(str(folder), key.partition("=")[0])
-    model = json.loads((folder / "config.json").read_text())
-    needed = config.data.max_prompt_tokens + config.distillation.max_response_tokens
-    if needed > model.get("max_position_embeddings", needed):
-        raise ConfigError(f"distillation.max_response_tokens={config.distillation.max_response_tokens}: with "
-                          f"data.max_prompt_tokens={config.data.max_prompt_tokens} more than the teacher's "
-                          f"{model['max_position_embeddings']} positions")  # fmt: skip
-    files = {path.name: _sha256(path) for path in [folder / "config.json", *weights]}
-    known = {"architecture": model.get("architectures"), "weights_hash": provenance.digest(files),
-             "tokenizer_fingerprint": tokenizer.fingerprint}  # fmt: skip
-    return Teacher(folder, tokenizer, lineage | known)
+def find_teacher(config: Config, store: Store) -> SavedModel:
+    """The configured teacher. Raises RecordError where the run has no such weights, or what `saved_model` raises."""
+    settings = config.distillation
+    run_id, path = settings.teacher.run_id, settings.teacher.path
+    response = ("distillation.max_response_tokens", settings.max_response_tokens)
+    if run_id is not None and path is None:
+        folder, lineage = _recorded(config, store, run_id)
+        key = f"distillation.teacher.run_id={run_id}"
+        return saved_model(key, folder, lineage, response, config.data.max_prompt_tokens)
+    if path is not None and run_id is None:
+        key = f"distillation.teacher.path={path}"
+        return saved_model(key, Path(path), {"path": path}, response, config.data.max_prompt_tokens)
+    raise ConfigError("distillation.teacher: give run_id=<a recorded pipeline> or path=<a model's folder>, one of them")
 
 
 def _recorded(config: Config, store: Store, run_id: str) -> tuple[Path, dict[str, Any]]:
@@ -99,8 +59,3 @@ def _weights(store: Store, run: Run, checkpoint: str) -> str:
         raise RecordError(f"distillation.teacher.checkpoint={checkpoint}: the run has no such weights; it has "
                           f"{', '.join(dict.fromkeys(named)) or 'none: its selection is not finished'}")  # fmt: skip
     return found[checkpoint]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
