@@ -1,55 +1,41 @@
 """task=distill for real and small: from a teacher that knows its problems by heart, killed on the way, to a student."""
 
-import hashlib
 import json
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pipelines import Store, ringexp, ringexp_killed, several
+from omegaconf import DictConfig
+from pipelines import Store, ringexp_killed, several
+from teacher import TEST, TRAIN, VALIDATION, asked, contents, taught
 
+from ringexp.config.validate import typed
 from ringexp.curation.card import Card, read_card
 from ringexp.curation.dataset import read_rows
-from ringexp.domains.pool import synthetic_pool
-from ringexp.records import Outcome, Prompt
+from ringexp.errors import ConfigError, RingexpError, StorageError
+from ringexp.records import Outcome
 from ringexp.rewards.math import MathVerifier
-
-TRAIN, VALIDATION, TEST = 48, 16, 16
-LEARN = ("schedule=math_only", "~data.pools.code", "~data.pools.science", "selection=last", "rollout=transformers",
-         f"data.pools.math.train={TRAIN + VALIDATION}", "data.pools.math.validation=16",
-         f"data.pools.math.test={TEST}", "sft.max_steps=200", "sft.batch_size=16", "sft.checkpoint_every=200",
-         "sft.probe.prompts=4", "sft.probe.validation=4")  # fmt: skip
-SETTINGS = ("schedule=math_only", "distillation.teacher.checkpoint=sft", "distillation.chunk=16",
-            "distillation.per_prompt=2", "distillation/keep=diverse")  # fmt: skip
-POOL = synthetic_pool("math", TRAIN + VALIDATION, 0, TEST, 0, levels=[1], kinds=["add", "subtract", "word"])
-"""What the teacher learns, and test problems that it has never seen."""
-
-
-def asked() -> list[tuple[str, Prompt]]:
-    """The problems of the teacher's training, some of them as validation prompts, and the unseen ones."""
-    splits = ["train"] * TRAIN + ["validation"] * VALIDATION + ["test"] * TEST
-    return list(zip(splits, (*POOL.train, *POOL.test), strict=True))
+from ringexp.tasks.opening import open_store
+from ringexp.tasks.saved_model import SavedModel
+from ringexp.tasks.teacher import find_teacher
 
 
 class Distilled:
     """The teacher's store, and two datasets by the same settings: one begun, killed and ended, one made at once."""
 
     def __init__(self, folder: Path) -> None:
-        store, rows = f"paths.store={folder}", folder / "rows.jsonl"
-        rows.write_text("".join(json.dumps({"question": p.question, "answer": p.answer, "split": split}) + "\n"
-                                for split, p in asked()))  # fmt: skip
-        taught = several(("task=sft", store, *LEARN), ("task=select", store, *LEARN))
-        assert taught.returncode == 0, taught.stderr[-3000:]
-        self.folder, self.killed, self.whole = folder, folder / "killed" / "set", folder / "whole" / "set"
+        self.command, self.training = taught(folder)
         self.teacher = Store(folder).pipeline
-        self.command = ("task=distill", store, "experiment_name=distilled", "data=jsonl", f"data.path={rows}",
-                        *SETTINGS, f"distillation.teacher.run_id={self.teacher.info.run_id}")  # fmt: skip
+        self.folder, self.killed, self.whole = folder, folder / "killed" / "set", folder / "whole" / "set"
         first = (*self.command, f"distillation.output={self.killed}")
         ringexp_killed(*first, when=(folder, "killed/set.work/chunk-000001.jsonl"))
         assert not self.killed.exists()
         self.left = {path.name: path.stat().st_mtime_ns for path in folder.glob("killed/set.work/chunk-*")}
-        student = (f"paths.store={folder}/student", "task=sft", "schedule=math_only", "data=curated",
-                   f"data.path={self.killed}", "sft.max_steps=2", "sft.checkpoint_every=2")  # fmt: skip
+        student = ("task=sft", f"paths.store={folder}/student", "schedule=math_only", "data=curated",
+                   f"data.path={self.killed}", "data.max_trace_tokens=72", "rollout=transformers", "sft.max_steps=2",
+                   "sft.checkpoint_every=2", "sft.probe.prompts=2", "sft.probe.validation=2")  # fmt: skip
         self.done = several(first, first, (*self.command, f"distillation.output={self.whole}"), student)
         assert self.done.returncode == 0, self.done.stderr[-3000:]
 
@@ -63,13 +49,9 @@ def distilled(tmp_path_factory: pytest.TempPathFactory) -> Distilled:
     return Distilled(tmp_path_factory.mktemp("distilled"))
 
 
-def contents(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-
-
 def test_killed_and_gone_on_with_it_is_bitwise_the_uninterrupted_one(distilled: Distilled) -> None:
     assert {"chunk-000000.jsonl", "chunk-000001.jsonl"} <= distilled.left.keys()
-    assert len(distilled.left) < 4  # of 64 prompts
+    assert len(distilled.left) < 4  # of 32 prompts
     assert contents(distilled.killed) == contents(distilled.whole)
     assert set(contents(distilled.killed)) == {"rows.parquet", "card.json", "README.md"}
     assert [path.name for path in distilled.killed.parent.iterdir()] == ["set"]
@@ -122,9 +104,14 @@ def test_the_record_holds_settings_counts_and_card(distilled: Distilled) -> None
     train = distilled.card.about.steps[0]
     assert killed.data.metrics["distill/pass_at_1/math"] == pytest.approx(train.kept["correct"] / train.rows_in)
     assert killed.data.metrics["distill/traces/math"] == train.rows_out
-    assert [step for step, _ in store.history(killed, "distill/accepted")] == [16, 32, 48, 64]
+    assert [step for step, _ in store.history(killed, "distill/accepted")] == [8, 16, 24, 32]
     files = {file.path for file in store.client.list_artifacts(killed.info.run_id)}
     assert {"card.json", "README.md"} <= files
+
+
+def test_what_is_fine_tuned_alone_is_evaluated_without_rl(distilled: Distilled) -> None:
+    assert "final/sft/math/pass_at_1" in distilled.teacher.data.metrics
+    assert "rl-math is not finished: neither it nor what follows is evaluated" in distilled.training
 
 
 def test_a_student_trains_on_the_traces(distilled: Distilled) -> None:
@@ -136,16 +123,36 @@ def test_a_student_trains_on_the_traces(distilled: Distilled) -> None:
 
 
 @pytest.mark.parametrize(("overrides", "says"), [
-    (("distillation.samples=3",), "was made with other settings (distillation.samples=4 there, 3 here)"),
-    (("distillation.teacher.checkpoint=rl",), "the run has no such weights; it has sft"),
-    (("distillation.teacher.run_id=null",), "distillation.teacher: give run_id="),
-    (("distillation.teacher.run_id=0123",), "distillation.teacher.run_id=0123: MLflow at"),
-    (("distillation.teacher.run_id=null", "distillation.teacher.path=/nonexistent"), "no model at /nonexistent"),
-    (("distillation.max_response_tokens=9000",), "more than the teacher's 1024 positions"),
+    (("checkpoint=rl",), "distillation.teacher.checkpoint=rl: the run has no such weights; it has sft"),
+    (("run_id=null",), "distillation.teacher: give run_id="),
+    (("path=/nonexistent",), "distillation.teacher: give run_id="),
+    (("run_id=0123",), "distillation.teacher.run_id=0123: MLflow at"),
+    (("run_id=null", "path=/nonexistent"), "no model at /nonexistent"),
 ])  # fmt: skip
-def test_bad_input_is_told_and_costs_nothing(distilled: Distilled, overrides: tuple[str, ...], says: str) -> None:
-    before = contents(distilled.killed)
-    done = ringexp(*distilled.command, f"distillation.output={distilled.killed}", *overrides)
-    assert done.returncode == 2, done.stderr[-2000:]
-    assert says in done.stderr
-    assert contents(distilled.killed) == before
+def test_a_teacher_that_is_not_there_is_named(
+    distilled: Distilled, composed: Callable[..., DictConfig], overrides: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(RingexpError) as caught:
+        found(distilled, composed, *overrides)
+    assert says in str(caught.value)
+
+
+def found(distilled: Distilled, composed: Callable[..., DictConfig], *overrides: str, tokens: int = 96) -> SavedModel:
+    config = typed(composed(*distilled.command[1:], f"distillation.max_response_tokens={tokens}",
+                            *(f"distillation.teacher.{override}" for override in overrides)))  # fmt: skip
+    return find_teacher(config, open_store(config))
+
+
+def test_a_folder_is_a_teacher_too_unless_it_is_damaged_or_too_small(
+    distilled: Distilled, composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    recorded = found(distilled, composed)
+    copy = shutil.copytree(recorded.folder, tmp_path / "copy")
+    by_path = ("run_id=null", f"path={copy}")
+    assert found(distilled, composed, *by_path).lineage["weights_hash"] == recorded.lineage["weights_hash"]
+    with pytest.raises(ConfigError, match="max_response_tokens=900: with data"):
+        found(distilled, composed, *by_path, tokens=900)
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(StorageError, match=r"damaged \(model.safetensors is not what was written\)"):
+        found(distilled, composed, *by_path)

@@ -26,7 +26,7 @@ from ringexp.errors import ConfigError, DataError
 from ringexp.records import Prompt
 from ringexp.rewards.registry import Verifier, VerifierRegistry
 from ringexp.tasks.curation_run import record_counts, show
-from ringexp.tasks.dataset import making, open_record
+from ringexp.tasks.dataset import making, open_record, parents
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.solving import Solving, find_solver
@@ -171,11 +171,9 @@ def _sources(settings: dict[str, Any], read: Sequence[Chunk]) -> dict[str, Any]:
 
 def _lineage(config: Config, solver: SavedModel | None) -> dict[str, Any]:
     """Datasets that the rows come from, the model of the solve rates, the stronger model's dataset."""
-    parents = {domain: source[1] for domain, pool in config.data.pools.items()
-               if (source := recorded_source(pool.get("path"))) is not None}  # fmt: skip
     stronger = recorded_source(config.curation.difficulty.stronger)
-    found = {"parents": parents, "model": solver and dict(solver.lineage), "stronger": stronger and stronger[1]}
-    return {key: value for key, value in found.items() if value}
+    found = {"model": solver and dict(solver.lineage), "stronger": stronger and stronger[1]}
+    return parents(config) | {key: value for key, value in found.items() if value}
 
 
 def _write(output: Path, last: Sequence[Chunk], every: Sequence[Sequence[Chunk]], about: About) -> Card:

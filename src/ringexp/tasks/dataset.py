@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ringexp.config.schema import Config
-from ringexp.curation.card import CARD, README, Card, read_card
+from ringexp.curation.card import CARD, README, Card, read_card, recorded_source
 from ringexp.curation.work import require_same
 from ringexp.errors import ConfigError
 from ringexp.tasks.opening import alone
@@ -91,3 +91,10 @@ def log_card(record: Record, output: Path) -> Card:
         record.log_text((output / file).read_text("utf-8"), file)
     record.set_tags({TAG + "dataset_version": card.version, TAG + "data_fingerprint": card.fingerprint})
     return card
+
+
+def parents(config: Config) -> dict[str, dict[str, dict[str, str]]]:
+    """For the lineage: the versioned datasets that the configured pools come from, by domain; empty where none do."""
+    found = {domain: source[1] for domain, pool in config.data.pools.items()
+             if (source := recorded_source(pool.get("path"))) is not None}  # fmt: skip
+    return {"parents": found} if found else {}

@@ -31,13 +31,14 @@ from ringexp.evaluation.run import Evaluator, requests
 from ringexp.records import Group, Outcome, Sampling
 from ringexp.rewards.registry import VerifierRegistry
 from ringexp.tasks.data import load_pools
-from ringexp.tasks.dataset import log_card, made_by, making, open_record
+from ringexp.tasks.dataset import log_card, made_by, making, open_record, parents
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.teacher import find_teacher
 from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Record
+from ringexp.tracking.secrets import scrub_tree
 
 COUNTED = "Responses of the teacher in, traces out; beside them the numbers of prompts."
 
@@ -88,9 +89,9 @@ def _job(config: Config, teacher: SavedModel) -> Job:
         "max_prompt_tokens": config.data.max_prompt_tokens, "engine": _plain(config.rollout.engine),
         "verifiers": {domain: _plain(config.rewards.verifiers[domain]) for domain in pools},
     }  # fmt: skip
-    lineage = {"teacher": dict(teacher.lineage)}
-    about = About(Path(settings.output).name, sources=data, settings=decides, lineage=lineage, made_by=made_by(),
-                  counted=COUNTED)  # fmt: skip
+    lineage = {"teacher": dict(teacher.lineage)} | parents(config)
+    about = About(Path(settings.output).name, sources=data, settings=scrub_tree(decides), lineage=lineage,
+                  made_by=made_by(), counted=COUNTED)  # fmt: skip
     return Job(config, teacher, pools, asked, about)
 
 
@@ -108,6 +109,9 @@ def _make(job: Job, folder: Path, record: Record) -> None:
         _draw(job, work, record)
         _write(job, work)
     card = log_card(record, job.output)
+    for step in card.about.steps:
+        if step.rows_in and not step.rows_out:
+            say(f"warning: distill: {step.step}: no response was accepted, so there is no trace")
     record.log(metrics(card.about.steps), len(job.asked))
 
 
