@@ -25,6 +25,7 @@ OPTIONS = sorted(
     f"{path.parent.relative_to(conf_dir()).as_posix()}={path.stem}"
     for path in conf_dir().rglob("*.yaml") if path.parent != conf_dir() and not path.parent.match("hydra/*")
 )  # fmt: skip
+SWEEPS = sorted(f"sweep={path.stem}" for path in (conf_dir() / "sweep").glob("*.yaml"))
 
 
 DOMAINS = ("math", "code", "science")
@@ -41,6 +42,8 @@ def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
     if OmegaConf.is_missing(config.data, "path"):
         extra.append(f"data.path={rows.parent if option == 'data=hub' else rows}")
     extra += [f"data.files.{domain}={rows}" for domain in config.data.get("files", {})]
+    if OmegaConf.is_missing(config.selection.rule, "step"):
+        extra.append(f"selection.rule.step={config.sft.checkpoint_every}")
     if len(config.data.pools) == 1:
         extra.append(f"schedule={next(iter(config.data.pools))}_only")
     return composed(option, *extra) if extra else config
@@ -71,7 +74,7 @@ def test_the_groups_of_the_schema_have_options() -> None:
             "trainer", "tracking", "paths", "experiment", "debug"} <= groups  # fmt: skip
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", [*OPTIONS, *SWEEPS])
 def test_every_option_composes_validates_and_names_things_that_exist(
     composed: Composed, rows: Path, option: str
 ) -> None:

@@ -41,6 +41,8 @@ REFUSED = [  # overrides, error, what its one line names
     (["sft.epochs=2"], ConfigError, "sft.max_steps and sft.epochs"),
     (["sft.max_steps=null"], ConfigError, "sft.max_steps and sft.epochs"),
     (["sft.warmup_fraction=1.1"], ConfigError, "sft.warmup_fraction=1.1"),
+    (["selection=at_step", "selection.rule.step=150"], ConfigError, "selection.rule.step=150: no checkpoint"),
+    (["selection=at_step", "selection.rule.step=1000"], ConfigError, "selection.rule.step=1000: no checkpoint"),
     (["schedule.stages=[]"], ConfigError, "schedule.stages"),
     (["schedule.stages.0.weights.math=0"], ConfigError, "schedule.stages[math].weights={'math': 0.0}"),
     (["schedule.stages.0.weights.math=-1"], ConfigError, "schedule.stages[math].weights={'math': -1.0}"),

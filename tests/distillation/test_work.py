@@ -9,7 +9,7 @@ from ringexp.curation.dataset import DatasetWriter, Row
 from ringexp.distillation.work import Answered, Work
 from ringexp.errors import ConfigError, RecordError, StorageError
 from ringexp.records import Prompt
-from ringexp.tasks.dataset import making
+from ringexp.tasks.dataset import made_once
 
 SETTINGS = {"seed": 1, "filters": {"length": {"most": 72}}, "splits": ["train"]}
 ANSWERS = [Answered("a", ("kept", "wrong"), 1, ("1+1=2\n\u2028",), (5,)), Answered("b", ("wrong", "wrong"))]
@@ -49,7 +49,7 @@ def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
 def make(folder: Path, seed: int, fresh: bool = False) -> Card:
     """As the tasks do: the dataset of these settings, unless it is there."""
     settings = {"seed": seed}
-    with making("distillation.output", folder, settings, fresh=fresh) as work:
+    with made_once("distillation.output", folder, settings, fresh=fresh) as work:
         assert work == folder.with_name("set.work")
         if not folder.exists():
             with DatasetWriter(folder) as writer:
@@ -68,20 +68,20 @@ def test_a_finished_dataset_is_known_by_its_settings(tmp_path: Path) -> None:
 
 def test_fresh_sets_a_dataset_aside_and_gone_on_with_it_is_not_begun_again(tmp_path: Path) -> None:
     old = make(tmp_path / "set", 1)
-    again = making("distillation.output", tmp_path / "set", {"seed": 2}, fresh=True)
+    again = made_once("distillation.output", tmp_path / "set", {"seed": 2}, fresh=True)
     with pytest.raises(KeyboardInterrupt), again as work:
         Work(work, SETTINGS).store(0, ANSWERS)
         raise KeyboardInterrupt
     aside = tmp_path / f"set.{old.version}"
     assert read_card(aside) == old
-    with making("distillation.output", tmp_path / "set", {"seed": 2}, fresh=False) as work:
+    with made_once("distillation.output", tmp_path / "set", {"seed": 2}, fresh=False) as work:
         assert Work(work, SETTINGS).chunk(0) == ANSWERS
     assert make(tmp_path / "set", 2) != old
     assert {path.name for path in tmp_path.iterdir()} == {"set", aside.name}
 
 
 def test_two_processes_do_not_make_one_dataset(tmp_path: Path) -> None:
-    first = making("distillation.output", tmp_path / "set", {}, fresh=False)
+    first = made_once("distillation.output", tmp_path / "set", {}, fresh=False)
     with first, pytest.raises(RecordError, match="another process"):
         make(tmp_path / "set", 1, fresh=True)
 

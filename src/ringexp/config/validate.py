@@ -189,6 +189,13 @@ def _selection(config: Config) -> None:
             raise ConfigError(f"selection.rule.{key}={value}: must be a number")
     if low is not None and high is not None and not 0 <= low < high:
         raise ConfigError(f"selection.rule: low={low}, high={high} is not a band; low must lie below high")
+    step, sft = config.selection.rule.get("step"), config.sft
+    if step is not None and sft.max_steps is not None:
+        saved = step == sft.max_steps or (type(step) is int and 0 < step < sft.max_steps
+                                          and step % sft.checkpoint_every == 0)  # fmt: skip
+        if not saved:
+            raise ConfigError(f"selection.rule.step={step}: no checkpoint is saved there; one is at every "
+                              f"sft.checkpoint_every={sft.checkpoint_every} steps and at sft.max_steps={sft.max_steps}")
 
 
 def _domains(config: Config) -> None:

@@ -56,22 +56,44 @@ class EvaluationIndex:
             self.lengths.append(len(words))
             self.numbers.append(numbers(words))
         self._tables = {length: _table(grams) for length, grams in sorted(found.items())}
+        self._sizes = np.array(self.lengths)
 
-    def hits(self, words: Sequence[str]) -> dict[int, tuple[set[int], list[int]]]:
-        """The evaluation questions that share an n-gram with these tokens.
+    def hits(self, words: Sequence[str], coverage: float) -> list[tuple[int, float, list[int]]]:
+        """The evaluation questions of which these tokens cover at least `coverage`, and the one of which most.
 
-        By the question's number: its tokens that are covered, and where in `words` the shared n-grams start.
+        Each by its number, with the share of its tokens that is covered, and where in `words` shared n-grams start.
         """
-        found: dict[int, tuple[set[int], list[int]]] = {}
-        for length, (keys, owners, places) in self._tables.items():
-            grams = ngrams(words, length)
-            left, right = (np.searchsorted(keys, grams, side) for side in ("left", "right"))
-            for start in np.nonzero(right > left)[0].tolist():
-                for entry in range(left[start], right[start]):
-                    covered, starts = found.setdefault(int(owners[entry]), (set(), []))
-                    covered.update(range(int(places[entry]), int(places[entry]) + length))
-                    starts.append(start)
+        found = []
+        for length, table in self._tables.items():
+            owners, places, starts = _shared(ngrams(words, length), table)
+            if not len(owners):
+                continue
+            questions, covered = _covered(owners, places, length)
+            shares = covered / self._sizes[questions]
+            wanted = np.union1d(np.nonzero(shares >= coverage)[0], [np.argmax(shares)])
+            found += [(int(questions[i]), float(shares[i]), starts[owners == questions[i]].tolist()) for i in wanted]
         return found
+
+
+def _shared(grams: np.ndarray, table: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Every pair of equal n-grams, a row's and a question's: the question, the place in it, the place in the row."""
+    keys, owners, places = table
+    left = np.searchsorted(keys, grams, "left")
+    counts = np.searchsorted(keys, grams, "right") - left
+    before = np.cumsum(counts) - counts
+    entries = np.arange(counts.sum()) + np.repeat(left - before, counts)
+    return owners[entries], places[entries], np.repeat(np.arange(len(grams)), counts)
+
+
+def _covered(owners: np.ndarray, places: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each question that is among `owners`, how many of its tokens n-grams of that length at `places` cover."""
+    order = np.lexsort((places, owners))
+    owners, places = owners[order], places[order]
+    last = np.append(owners[1:] != owners[:-1], True)
+    steps = np.append(places[1:] - places[:-1], 0)
+    each = np.where(last, length, np.minimum(steps, length))
+    questions, first = np.unique(owners, return_index=True)
+    return questions, np.add.reduceat(each, first)
 
 
 def _table(grams: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,12 +140,8 @@ class Decontaminate(Step):
     def _findings(self, row: Row) -> list[Finding]:
         """What was found of each evaluation question, those that are covered most first."""
         words = tokens(row.prompt.question)
-        hits = self._index.hits(words)
-        if not hits:
-            return []
         own, findings = numbers(words), []
-        for question, (covered, starts) in sorted(hits.items()):
-            share = len(covered) / self._index.lengths[question]
+        for question, share, starts in self._index.hits(words, self._coverage):
             reason = "overlap" if share < self._coverage else "contaminated"
             if reason == "contaminated" and self._same_numbers and self._index.numbers[question] - own:
                 reason = "other_numbers"

@@ -1,8 +1,8 @@
 """Near duplicates: candidates by MinHash and locality-sensitive hashing, each verified by the exact Jaccard similarity.
 
-Signatures come from datasketch. Its index keeps some 8 KiB per row; ours, sorted arrays of band hashes, keeps some 200
-bytes, and takes into a band's hash what near duplicates must share anyway: domain, answer, numbers and operators. So
-100,000 problems made from a few templates, alike but for their numbers, are not candidates of each other at all.
+Signatures and the choice of bands come from datasketch. Its index takes some 8 KiB per row; ours, sorted arrays of band
+hashes, takes some 400 bytes. A band's hash holds what near duplicates must share anyway: domain, answer, numbers and
+operators. So 100,000 problems made from a few templates, alike but for their numbers, are no candidates of each other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,9 @@ from ringexp.errors import ConfigError
 
 _WEIGHTS = (0.1, 0.9)
 """How much a false candidate counts against a missed one: a candidate costs a comparison, a missed one is lost."""
+
+_REACH = 0.8
+"""Bands are chosen for this part of the threshold, so that rows just at it are hardly ever missed."""
 
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
@@ -41,7 +44,7 @@ class Near(Step):
         if not 16 <= permutations <= 1024:
             raise ConfigError(f"curation.near.permutations={permutations}: use 16 to 1024, e.g. 128")
         self._threshold = threshold
-        chosen = MinHashLSH(threshold=threshold, num_perm=permutations, weights=_WEIGHTS)
+        chosen = MinHashLSH(threshold=_REACH * threshold, num_perm=permutations, weights=_WEIGHTS)
         self._bands, self._width = chosen.b, chosen.r
         self._empty = MinHash(num_perm=permutations, seed=seed % (1 << 32), hashfunc=int, scheme="affine32")
         self._ids: list[str] = []

@@ -20,6 +20,7 @@ STREAMS: Mapping[Any, Callable[..., Iterator[Placed]]] = {load_jsonl: stream_jso
 """Loaders of pools whose rows can be had one at a time; other pools are built and gone through."""
 
 POOL = "data.pools."
+FILES = (".jsonl", ".json", ".csv", ".parquet")
 
 
 class Read(Step):
@@ -114,7 +115,9 @@ def questions(against: Mapping[str, AgainstConfig], held_out: Iterable[Row]) -> 
 
 def _evaluation_rows(name: str, source: AgainstConfig) -> Iterator[Placed]:
     try:
-        if Path(source.path).is_file() and Path(source.path).suffix != ".parquet":
+        if Path(source.path).suffix in FILES and not Path(source.path).is_file():
+            raise DataError(f"no such file: {source.path}")
+        if Path(source.path).suffix == ".jsonl":
             yield from stream_jsonl(source.path, source.adapter, source.domain)
         else:
             yield from stream_hub(source.path, source.adapter, source.domain, config_name=source.config_name,

@@ -77,7 +77,7 @@ def answer_key(prompt: Prompt) -> str:
     """
     if prompt.domain == "code":
         return "".join(prompt.answer.split())
-    text = (last_boxed(prompt.answer) or prompt.answer).strip().strip("$").strip().removesuffix(".")
+    text = (last_boxed(prompt.answer) or prompt.answer).strip().removesuffix(".").strip("$ ")
     plain = _THOUSANDS.sub("", text)
     if len(plain) < 40 and _PLAIN.fullmatch(plain):
         top, _, bottom = plain.partition("/")

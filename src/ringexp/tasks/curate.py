@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -26,12 +27,13 @@ from ringexp.errors import ConfigError, DataError
 from ringexp.records import Prompt
 from ringexp.rewards.registry import Verifier, VerifierRegistry
 from ringexp.tasks.curation_run import record_counts, show
-from ringexp.tasks.dataset import making, open_record, parents
+from ringexp.tasks.dataset import made_once, open_record, parents
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.solving import Solving, find_solver
 from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
+from ringexp.tracking.run import Store
 from ringexp.tracking.secrets import scrub_tree
 
 FINDINGS = "report.parquet"
@@ -46,15 +48,42 @@ def run(config: Config) -> None:
     store = open_store(config)
     solver = find_solver(config, store) if config.curation.difficulty.model is not None else None
     settings = _settings(config, solver)
-    with (
-        making("curation.output", output, settings, fresh=config.fresh) as work,
-        open_record(store, config, "curation", config.curation.dataset, output, settings) as record,
-    ):
-        if not (output / CARD).is_file():
-            _make(config, solver, settings, output, work)
+    verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
+    try:
+        for _ in _steps(config, solver, verifier, ()):  # each is built once: what is wrong with it shows now
+            pass
+        with made_once("curation.output", output, settings, fresh=config.fresh) as folder:
+            _make(Making(config, store, solver, verifier, settings, output, folder))
+    finally:
+        verifier.close()
+    show(output)
+
+
+@dataclass(frozen=True)
+class Making:
+    """A dataset in the making: what it is made by, its settings, the folder that it gets, the folder of the work."""
+
+    config: Config
+    store: Store
+    solver: SavedModel | None
+    verifier: Verifier
+    settings: dict[str, Any]
+    output: Path
+    folder: Path
+
+
+def _make(making: Making) -> None:
+    """Make the dataset, unless it is there; and its record, unless that is finished."""
+    config, output, settings = making.config, making.output, making.settings
+    code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
+    work = None
+    if not (output / CARD).is_file():
+        work = Work(making.folder, {**settings, **code, "chunk_rows": config.curation.chunk_rows}, say)
+    with open_record(making.store, config, "curation", config.curation.dataset, output, settings) as record:
+        if work is not None:
+            _run_steps(making, work, code)
         if record is not None:
             record_counts(record, output)
-    show(output)
 
 
 def _settings(config: Config, solver: SavedModel | None) -> dict[str, Any]:
@@ -73,26 +102,21 @@ def _settings(config: Config, solver: SavedModel | None) -> dict[str, Any]:
     return cast(dict[str, Any], scrub_tree(own))
 
 
-def _make(config: Config, solver: SavedModel | None, settings: dict[str, Any], output: Path, folder: Path) -> None:
+def _run_steps(making: Making, work: Work, code: dict[str, str]) -> None:
     """All steps, and the dataset of what stays."""
-    code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
+    config, read = making.config, Read()
     size = config.curation.chunk_rows
-    work = Work(folder, {**settings, **code, "chunk_rows": size}, say)
-    verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
-    try:
-        read = Read()
-        rows = islice(stream(config.data.pools), size * work.stored(0, read), None)
-        chunks = first = work.run(0, read, in_chunks(rows, size))
-        counts, every = [_counted(read, first)], [first]
-        for number, step in enumerate(_steps(config, solver, verifier, first), start=1):
-            chunks = work.run(number, step, chunks)
-            counts.append(_counted(step, chunks))
-            every.append(chunks)
-    finally:
-        verifier.close()
-    about = About(config.curation.dataset, counts, _sources(settings, first), settings, _lineage(config, solver),
-                  dict(zip(("git_commit", "git_dirty"), provenance.git_state())) | code)  # fmt: skip
-    _write(output, chunks, every, about)
+    rows = islice(stream(config.data.pools), size * work.stored(0, read), None)
+    chunks = first = work.run(0, read, in_chunks(rows, size))
+    counts, every = [_counted(read, first)], [first]
+    for number, step in enumerate(_steps(config, making.solver, making.verifier, first), start=1):
+        chunks = work.run(number, step, chunks)
+        counts.append(_counted(step, chunks))
+        every.append(chunks)
+    commit, dirty = provenance.git_state()
+    about = About(config.curation.dataset, counts, _sources(making.settings, first), making.settings,
+                  _lineage(config, making.solver), {"git_commit": commit, "git_dirty": dirty, **code})  # fmt: skip
+    _write(making.output, chunks, every, about)
 
 
 def _steps(config: Config, solver: SavedModel | None, verifier: Verifier, read: Sequence[Chunk]) -> Iterator[Step]:

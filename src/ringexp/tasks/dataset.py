@@ -21,7 +21,7 @@ from ringexp.tracking.run import TAG, Record, Store
 
 
 @contextmanager
-def making(key: str, output: Path, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
+def made_once(key: str, output: Path, settings: Mapping[str, Any], *, fresh: bool) -> Iterator[Path]:
     """The work folder of the dataset at `output`, no other process's; deleted once the body has made the dataset.
 
     Where the dataset is there already, it is one of these settings. `key` is the option that names the output.

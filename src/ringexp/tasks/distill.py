@@ -31,13 +31,13 @@ from ringexp.evaluation.run import Evaluator, requests
 from ringexp.records import Group, Outcome, Sampling
 from ringexp.rewards.registry import VerifierRegistry
 from ringexp.tasks.data import load_pools
-from ringexp.tasks.dataset import log_card, made_by, making, open_record, parents
+from ringexp.tasks.dataset import log_card, made_by, made_once, open_record, parents
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.teacher import find_teacher
 from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
-from ringexp.tracking.run import Record
+from ringexp.tracking.run import Record, Store
 from ringexp.tracking.secrets import scrub_tree
 
 COUNTED = "Responses of the teacher in, traces out; beside them the numbers of prompts."
@@ -69,13 +69,8 @@ def run(config: Config) -> None:
     torch.set_num_threads(config.trainer.threads)
     store = open_store(config)
     job = _job(config, find_teacher(config, store))
-    settings = job.about.settings
-    with (
-        making("distillation.output", job.output, settings, fresh=config.fresh) as work,
-        open_record(store, config, "distillation", job.about.name, job.output, settings) as record,
-    ):
-        if record is not None:
-            _make(job, work, record)
+    with made_once("distillation.output", job.output, job.about.settings, fresh=config.fresh) as folder:
+        _make(job, store, folder)
     show(read_card(job.output), job.output)
 
 
@@ -100,19 +95,24 @@ def _plain(part: Any) -> Any:
     return OmegaConf.to_container(part)
 
 
-def _make(job: Job, folder: Path, record: Record) -> None:
-    """The dataset, unless a kill came after it, and its record."""
-    record.log_parameters(_parameters(job))
+def _make(job: Job, store: Store, folder: Path) -> None:
+    """The dataset, unless it is there; and its record, unless that is finished."""
+    settings, work = job.about.settings, None
     if not (job.output / CARD).is_file():
         code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
-        work = Work(folder, {**job.about.settings, **code, "chunk": job.config.distillation.chunk})
-        _draw(job, work, record)
-        _write(job, work)
-    card = log_card(record, job.output)
+        work = Work(folder, {**settings, **code, "chunk": job.config.distillation.chunk})
+    with open_record(store, job.config, "distillation", job.about.name, job.output, settings) as record:
+        if record is None:
+            return
+        record.log_parameters(_parameters(job))
+        if work is not None:
+            _draw(job, work, record)
+            _write(job, work)
+        card = log_card(record, job.output)
+        record.log(metrics(card.about.steps), len(job.asked))
     for step in card.about.steps:
         if step.rows_in and not step.rows_out:
             say(f"warning: distill: {step.step}: no response was accepted, so there is no trace")
-    record.log(metrics(card.about.steps), len(job.asked))
 
 
 def _parameters(job: Job) -> dict[str, Any]:
