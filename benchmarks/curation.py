@@ -25,7 +25,7 @@ from curation_rows import plant, shares_dropped
 
 def command(folder: Path, output: Path, store: Path) -> list[str]:
     return [sys.executable, "-m", "ringexp.cli", "task=curate", "data=jsonl", f"data.path={folder / 'rows.jsonl'}",
-            "schedule=math_only", f"paths.store={store}", f"curation.output={output}", "progress=false",
+            f"paths.store={store}", f"curation.output={output}", "progress=false",
             f"curation.against={{planted: {{path: {folder / 'evaluation.jsonl'}}}}}"]  # fmt: skip
 
 

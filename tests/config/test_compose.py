@@ -1,5 +1,6 @@
 """Every file under conf/ composes, validates, and names things that exist."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ringexp.cli import conf_dir
 from ringexp.config.validate import typed, validate
 from ringexp.curation.card import About
 from ringexp.curation.dataset import DatasetWriter, Row
+from ringexp.domains.adapters import ADAPTERS
 from ringexp.mixing.schedule import resolve_stages, stage_weights
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, count_parameters
 from ringexp.models.build import build_config
@@ -23,7 +25,8 @@ Composed = Callable[..., DictConfig]
 
 OPTIONS = sorted(
     f"{path.parent.relative_to(conf_dir()).as_posix()}={path.stem}"
-    for path in conf_dir().rglob("*.yaml") if path.parent != conf_dir() and not path.parent.match("hydra/*")
+    for path in conf_dir().rglob("*.yaml")
+    if path.parent != conf_dir() and not path.parent.match("hydra/*") and not path.parent.match("data/*")
 )  # fmt: skip
 SWEEPS = sorted(f"sweep={path.stem}" for path in (conf_dir() / "sweep").glob("*.yaml"))
 
@@ -95,6 +98,25 @@ def test_every_experiment_can_be_shrunk(composed: Composed, rows: Path, option: 
     assert (config.sft.max_steps, config.trainer.max_steps) == (20, 8)
 
 
+SOURCES = sorted(path.stem for path in (conf_dir() / "data" / "source").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_can_train_or_test_a_domain_and_pins_its_commit(
+    composed: Composed, rows: Path, name: str
+) -> None:
+    own = yaml.safe_load((conf_dir() / "data" / "source" / f"{name}.yaml").read_text())
+    assert callable(get_object(own["_target_"]))
+    assert own.get("adapter", "records") in ADAPTERS
+    if own["_target_"] == "ringexp.domains.public.load_hub" and not name.startswith("ring_lite"):
+        assert re.fullmatch("[0-9a-f]{40}", own["revision"])
+    changes = [f"data/source@data.pools.math.train={name}", f"data/source@data.pools.math.test={name}"]
+    config = typed(composed("data=math500", "schedule=math_only", *changes, f"data.path={rows}",
+                            *([f"data.pools.math.train.path={rows}"] if name == "records" else [])))  # fmt: skip
+    validate(config)
+    assert config.data.pools["math"]["test"]["_target_"] == own["_target_"]
+
+
 def test_the_help_page_is_ours(composed: Composed) -> None:
     help_page = composed(return_hydra_config=True).hydra.help
     assert help_page.app_name == "ringexp"
@@ -154,7 +176,7 @@ def test_schedules_are_what_their_names_say(
 
 
 def files(rows: Path) -> list[str]:
-    return [f"data.files.{domain}={rows}" for domain in DOMAINS]
+    return [f"data.files.science={rows}"]
 
 
 def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:

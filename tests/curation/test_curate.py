@@ -45,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def overrides(folder: Path, output: Path, store: Path, *more: str) -> list[str]:
     against = f"curation.against={{planted: {{path: {folder / 'evaluation.jsonl'}}}}}"
     own = [] if any(word.startswith("curation.against=") for word in more) else [against]
-    return ["task=curate", "data=jsonl", f"data.path={folder / 'rows.jsonl'}", "schedule=math_only", "progress=false",
+    return ["task=curate", "data=jsonl", f"data.path={folder / 'rows.jsonl'}", "progress=false",
             f"paths.store={store}", f"curation.output={output}", "curation.chunk_rows=150", *own, *more]  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def test_a_finished_dataset_is_left_alone_and_other_settings_are_refused(
         run(*words, "curation.near.threshold=0.8")
     with (small / "rows.jsonl").open("a") as file:
         file.write('{"question": "How much is 2 and 3 and 4 together?", "answer": 9, "split": "train"}\n')
-    with pytest.raises(ConfigError, match=r"other settings \(data\.pools\.math="):
+    with pytest.raises(ConfigError, match=r"other settings \(data\.pools\.math\.path="):
         run(*words)
     assert contents(small / "set") == before
     run(*words, "fresh=true")

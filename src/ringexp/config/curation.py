@@ -2,21 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from omegaconf import MISSING
+from ringexp.config.recipe import Component
 
 RULES = ("invalid_characters", "empty", "image", "choice", "true_false", "multi_part", "unanswerable")
 """The names of the cleaning rules, in their order."""
-
-
-@dataclass
-class AgainstConfig:
-    """An evaluation set: a JSONL file, or a dataset of the Hub by name or folder, and the adapter of its rows."""
-
-    path: str = MISSING
-    adapter: str = "records"
-    domain: str = "math"
-    config_name: str | None = None
-    revision: str | None = None
 
 
 @dataclass
@@ -95,13 +84,14 @@ class DifficultyConfig:
 class CurationConfig:
     """Curation of the configured pools' training rows into the dataset at `output`, which has the name `dataset`.
 
-    `against` names the evaluation sets that rows are held against. Work is stored every `chunk_rows` rows.
+    `against` names the evaluation sets that rows are held against, each built as a pool is; without a `_target_`, from
+    a file `path` of JSON lines. Work is stored every `chunk_rows` rows.
     """
 
     output: str | None = None
     dataset: str = "curated"
     chunk_rows: int = 2_000
-    against: dict[str, AgainstConfig] | None = None
+    against: dict[str, Component] | None = None
     clean: CleanConfig = field(default_factory=CleanConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     near: NearConfig = field(default_factory=NearConfig)

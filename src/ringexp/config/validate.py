@@ -7,6 +7,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.distillation import check_distillation
+from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
 from ringexp.config.schema import Config
@@ -73,11 +74,14 @@ def validate(config: Config) -> None:
 def _files(config: Config) -> None:
     """The files that the data are read from are there."""
     named = {f"data.files.{domain}": path for domain, path in config.data.files.items()}
-    if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl", "humaneval"):
-        named["data.path"] = config.data.path
-    for key, path in named.items():
-        if not Path(path).is_file():
-            raise DataError(f"{key}={path}: no such file")
+    path = config.data.path
+    elsewhere = path is not None and (Path(path).is_dir() or is_hub_name(path))
+    if path is not None and (str(config.data.name) in ("jsonl", "humaneval") or not elsewhere):
+        named["data.path"] = path
+    for key, file in named.items():
+        if not Path(file).is_file():
+            raise DataError(f"{key}={file}: no such file")
+
 
 
 POSITIVE = (
@@ -200,7 +204,7 @@ def _selection(config: Config) -> None:
 
 def _domains(config: Config) -> None:
     pools, verifiers = set(config.data.pools), set(config.rewards.verifiers)
-    for stage in config.schedule.stages:
+    for stage in config.schedule.stages if config.task.name != "curate" else ():
         for domain in stage.weights or stage.prior or stage.domains or ():
             if domain not in pools:
                 raise ConfigError(

@@ -18,14 +18,13 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ringexp.curation.card import About, Card, read_card
+from ringexp.curation.card import About, Card, read_card, recorded_source
+from ringexp.domains.placing import SPLITS, Loaded, Report
 from ringexp.domains.pool import Pool
-from ringexp.domains.public import Loaded, Report
 from ringexp.errors import DataError
 from ringexp.records import Prompt
 
 ROWS = "rows.parquet"
-SPLITS = ("train", "validation", "test")
 ROW_GROUP = 1_000
 
 SCHEMA = pa.schema([
@@ -200,7 +199,8 @@ def load_curated(path: str | Path, domain: str) -> Loaded:
 def _pools(path: str, stamp: tuple[int, int] | None) -> dict[str, Pool]:
     """All pools of a dataset, of the last one asked for (`stamp` is its rows' time and size)."""
     found: dict[str, dict[str, list[Prompt]]] = {}
+    origin = dict(zip(("dataset", "source"), recorded_source(path) or ()))
     for row in read_rows(path):
         found.setdefault(row.prompt.domain, {split: [] for split in SPLITS})[row.split].append(row.prompt)
-    return {domain: Pool(domain, **{split: tuple(rows) for split, rows in splits.items()})
-            for domain, splits in found.items()}  # fmt: skip
+    return {domain: Pool(domain, tuple(own["train"]), tuple(own["validation"]), tuple(own["test"]), origin)
+            for domain, own in found.items()}  # fmt: skip

@@ -86,6 +86,10 @@ class Work:
         """How many chunks of the step are there."""
         return len(_chunks(self.folder / f"{number}-{step.name}"))
 
+    def is_done(self, number: int, step: Step) -> bool:
+        """Whether all of the step's chunks are there."""
+        return (self.folder / f"{number}-{step.name}" / DONE).is_file()
+
     def run(self, number: int, step: Step, source: Sequence[Chunk] | Iterator[list[Row]]) -> list[Chunk]:
         """Every chunk of the step, those on disk taken as they are; `source` is the step before, or rows from outside.
 

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ringexp.curation.dataset import SPLITS, Row
+from ringexp.curation.dataset import Row
 from ringexp.distillation.work import Answered
-from ringexp.domains.pool import Pool, distinct
+from ringexp.domains.placing import SPLITS
+from ringexp.domains.pool import Pool, each_once
 from ringexp.models.tokenizer import ChatTokenizer
 from ringexp.records import Prompt
 
@@ -30,9 +31,9 @@ def questions(
     """Every distinct prompt of all splits, domains in order of their names; `splits` are distilled."""
     found = []
     for _, pool in sorted(pools.items()):
-        bare = {split: tuple(dataclasses.replace(p, trace=None) for p in distinct(getattr(pool, split)))
-                for split in SPLITS}  # fmt: skip
-        encoded = tokenizer.encode_pool(Pool(pool.domain, **bare))
+        train, validation, test = (tuple(dataclasses.replace(p, trace=None) for p in each_once(getattr(pool, split)))
+                                   for split in SPLITS)  # fmt: skip
+        encoded = tokenizer.encode_pool(Pool(pool.domain, train, validation, test))
         for split in SPLITS:
             found += [Question(p, split, split in splits, split in splits and len(p.token_ids) <= max_prompt_tokens)
                       for p in getattr(encoded, split)]  # fmt: skip

@@ -1,7 +1,9 @@
 """task=curate: clean → deduplicate → decontaminate → verify → difficulty → a versioned dataset (docs/curation.md)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,27 +12,20 @@ from typing import Any, cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ringexp import seeds
 from ringexp.config.schema import Config
 from ringexp.curation.card import CARD, About, Card, StepCount, recorded_source
-from ringexp.curation.clean import Clean
-from ringexp.curation.dataset import DatasetWriter, ParquetRows, canonical, read_rows
-from ringexp.curation.decontaminate import Decontaminate, EvaluationIndex
-from ringexp.curation.dedup import Exact
-from ringexp.curation.difficulty import Difficulty
-from ringexp.curation.near import Near
-from ringexp.curation.sources import POOL, Read, known_by, questions, stream
-from ringexp.curation.steps import Skipped, Step
-from ringexp.curation.verify import Verify, boxed
-from ringexp.curation.work import REPORT, TRAIN, Chunk, Work, in_chunks, step_count
-from ringexp.errors import ConfigError, DataError
-from ringexp.records import Prompt
+from ringexp.curation.dataset import DatasetWriter, ParquetRows, canonical
+from ringexp.curation.sources import AGAINST, POOL, Read, known_by, stream
+from ringexp.curation.steps import Step
+from ringexp.curation.work import REPORT, Chunk, Work, in_chunks, step_count, write_text
+from ringexp.errors import ConfigError
 from ringexp.rewards.registry import Verifier, VerifierRegistry
 from ringexp.tasks.curation_run import record_counts, show
+from ringexp.tasks.curation_steps import steps
 from ringexp.tasks.dataset import made_once, open_record, parents
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
-from ringexp.tasks.solving import Solving, find_solver
+from ringexp.tasks.solving import find_solver
 from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Store
@@ -50,7 +45,7 @@ def run(config: Config) -> None:
     settings = _settings(config, solver)
     verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
     try:
-        for _ in _steps(config, solver, verifier, ()):  # each is built once: what is wrong with it shows now
+        for _ in steps(config, solver, verifier, ()):  # each is built once: what is wrong with it shows now
             pass
         with made_once("curation.output", output, settings, fresh=config.fresh) as folder:
             _make(Making(config, store, solver, verifier, settings, output, folder))
@@ -92,13 +87,10 @@ def _settings(config: Config, solver: SavedModel | None) -> dict[str, Any]:
     curation = {key: value for key, value in tree["curation"].items() if key not in ("output", "chunk_rows")}
     own = {"curation": curation, "pools": tree["data"]["pools"], "seed": config.seed,
            "verifiers": {domain: tree["rewards"]["verifiers"].get(domain) for domain in tree["data"]["pools"]}}
-    own["data"] = {f"{group}.{name}": known_by(part.get("path")) for group, parts in
-                   (("pools", own["pools"]), ("against", curation["against"])) for name, part in (parts or {}).items()}
+    own["data"] = known_by({"pools": own["pools"], "curation": curation})
     if solver is not None:
         own |= {"solver": dict(solver.lineage), "engine": tree["rollout"]["engine"],
                 "max_prompt_tokens": tree["data"]["max_prompt_tokens"]}
-    if curation["difficulty"]["stronger"] is not None:
-        own["data"]["stronger"] = known_by(curation["difficulty"]["stronger"])
     return cast(dict[str, Any], scrub_tree(own))
 
 
@@ -106,68 +98,32 @@ def _run_steps(making: Making, work: Work, code: dict[str, str]) -> None:
     """All steps, and the dataset of what stays."""
     config, read = making.config, Read()
     size = config.curation.chunk_rows
-    rows = islice(stream(config.data.pools), size * work.stored(0, read), None)
+    left_out, done = Counter[str](), work.is_done(0, read)
+    rows = islice(stream(config.data.pools, left_out), size * work.stored(0, read), None)
     chunks = first = work.run(0, read, in_chunks(rows, size))
     counts, every = [_counted(read, first)], [first]
-    for number, step in enumerate(_steps(config, making.solver, making.verifier, first), start=1):
+    sources = _sources(making.settings, first, _left_out(config, work, None if done else left_out))
+    for number, step in enumerate(steps(config, making.solver, making.verifier, first), start=1):
         chunks = work.run(number, step, chunks)
         counts.append(_counted(step, chunks))
         every.append(chunks)
     commit, dirty = provenance.git_state()
-    about = About(config.curation.dataset, counts, _sources(making.settings, first), making.settings,
+    about = About(config.curation.dataset, counts, sources, making.settings,
                   _lineage(config, making.solver), {"git_commit": commit, "git_dirty": dirty, **code})  # fmt: skip
     _write(making.output, chunks, every, about)
 
 
-def _steps(config: Config, solver: SavedModel | None, verifier: Verifier, read: Sequence[Chunk]) -> Iterator[Step]:
-    """The steps in their order, each built when its turn has come."""
-    own = config.curation
-    off = "switched off"
-    yield Clean(own.clean.rules, own.clean.min_chars, own.clean.max_chars, own.clean.max_trace_chars) \
-        if own.clean.enabled else Skipped("clean", off)  # fmt: skip
-    yield Exact(lambda one, other: _same_answer(verifier, one, other)) if own.exact.enabled \
-        else Skipped(Exact.name, off)  # fmt: skip
-    yield Near(own.near.threshold, own.near.permutations, seeds.derive(config.seed, "curate/near")) \
-        if own.near.enabled else Skipped(Near.name, off)  # fmt: skip
-    yield _decontaminate(config, read)
-    yield Verify(verifier, own.verify.require_solution, own.verify.wrong_trace) if own.verify.enabled \
-        else Skipped(Verify.name, off)  # fmt: skip
-    if solver is None:
-        yield Skipped(Difficulty.name, "no model (curation.difficulty.model)")
-        return
-    yield Difficulty(Solving(config, solver, verifier), own.difficulty.easy, own.difficulty.hard, _stronger(config))
-
-
-def _same_answer(verifier: Verifier, one: Prompt, other: Prompt) -> bool:
-    """Whether either answer, as a response to the other prompt, is judged correct."""
-    verdicts = verifier.score([one, other], [boxed(other), boxed(one)])
-    return any(verdict.reward == 1 for verdict in verdicts)
-
-
-def _decontaminate(config: Config, read: Sequence[Chunk]) -> Step:
-    """The step with its index of evaluation questions."""
-    own = config.curation.decontaminate
-    if not own.enabled:
-        return Skipped(Decontaminate.name, "switched off")
-    held_out = (row for chunk in read for row in chunk.rows() if row.split != TRAIN) if own.held_out else iter(())
-    index = EvaluationIndex(questions(config.curation.against or {}, held_out), own.ngram)
-    if not index.names:
-        return Skipped(Decontaminate.name, "no evaluation set (curation.against)")
-    for name, count in index.too_short.items():
-        say(f"decontaminate: {name}: {count} questions are too short to be looked for")
-    return Decontaminate(index, own.coverage, own.same_numbers)
-
-
-def _stronger(config: Config) -> dict[str, float] | None:
-    """The stronger model's solve rates by row; None where none are given. Raises DataError where it has none."""
-    folder = config.curation.difficulty.stronger
-    if folder is None:
-        return None
-    rates = {row.prompt.id: row.solve_rate for row in read_rows(folder) if row.solve_rate is not None}
-    if not rates:
-        raise DataError(f"curation.difficulty.stronger={folder}: no row has a solve rate there: curate these data with "
-                        "the stronger model and curation.difficulty.easy=null first")  # fmt: skip
-    return rates
+def _left_out(config: Config, work: Work, counted: Counter[str] | None) -> dict[str, int]:
+    """Rows that adapters left out, by reason, as counted while reading; read once more where a kill lost the counts."""
+    path = work.folder / "left_out.json"
+    if not path.is_file():
+        if counted is None:
+            counted = Counter()
+            for _ in stream(config.data.pools, counted):
+                pass
+        write_text(path, json.dumps(counted, sort_keys=True))
+    found: dict[str, int] = json.loads(path.read_text("utf-8"))
+    return found
 
 
 def _counted(step: Step, chunks: Sequence[Chunk]) -> StepCount:
@@ -178,8 +134,8 @@ def _counted(step: Step, chunks: Sequence[Chunk]) -> StepCount:
     return count
 
 
-def _sources(settings: dict[str, Any], read: Sequence[Chunk]) -> dict[str, Any]:
-    """Each pool as configured, its rows and their SHA-256 in order; each evaluation set likewise."""
+def _sources(settings: dict[str, Any], read: Sequence[Chunk], left_out: dict[str, int]) -> dict[str, Any]:
+    """Each pool as configured, its rows and their SHA-256 in order; each evaluation set; what adapters left out."""
     digests: dict[str, Any] = {}
     rows: dict[str, int] = {}
     for chunk in read:
@@ -188,9 +144,8 @@ def _sources(settings: dict[str, Any], read: Sequence[Chunk]) -> dict[str, Any]:
             rows[row.source] = rows.get(row.source, 0) + 1
     pools = {name: {"rows": rows[name], "fingerprint": digests[name].hexdigest(),
                     "from": settings["pools"][name.removeprefix(POOL)]} for name in sorted(rows)}  # fmt: skip
-    against = {f"curation.against.{name}": {"from": source, "fingerprint": settings["data"][f"against.{name}"]}
-               for name, source in (settings["curation"]["against"] or {}).items()}  # fmt: skip
-    return pools | against
+    against = {AGAINST + name: {"from": source} for name, source in (settings["curation"]["against"] or {}).items()}
+    return pools | against | ({"left_out_by_adapters": left_out} if left_out else {})
 
 
 def _lineage(config: Config, solver: SavedModel | None) -> dict[str, Any]:

@@ -85,7 +85,8 @@ def _job(config: Config, teacher: SavedModel) -> Job:
         "verifiers": {domain: _plain(config.rewards.verifiers[domain]) for domain in pools},
     }  # fmt: skip
     lineage = {"teacher": dict(teacher.lineage)} | parents(config)
-    about = About(Path(settings.output).name, sources=data, settings=scrub_tree(decides), lineage=lineage,
+    sources = {domain: {**data[domain], "from": dict(pool.origin)} for domain, pool in pools.items()}
+    about = About(Path(settings.output).name, sources=sources, settings=scrub_tree(decides), lineage=lineage,
                   made_by=made_by(), counted=COUNTED)  # fmt: skip
     return Job(config, teacher, pools, asked, about)
 

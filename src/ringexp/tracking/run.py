@@ -198,12 +198,13 @@ class Record:
     def log_datasets(self, pools: Mapping[str, Pool], name: str, source: Mapping[str, Any]) -> None:
         """The pools as MLflow datasets, `<name>/<domain>` by their fingerprints; the UI lists and filters runs by them.
 
-        `source` says where the rows come from. Logging one again changes nothing.
+        `source` says what was configured; each pool's own origin (file, or dataset with commit and fingerprints) stands
+        beside it. Logging one again changes nothing.
         """
-        text = json.dumps(scrub_tree(dict(source)))[:60_000]
         inputs = []
         for domain, pool in pools.items():
             rows = {split: len(getattr(pool, split)) for split in ("train", "validation", "test")}
+            text = json.dumps(scrub_tree({**source, "origin": dict(pool.origin)}))[:60_000]
             dataset = Dataset(f"{name}/{domain}", pool.fingerprint[:36], "ringexp", text, profile=json.dumps(rows))
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
         self.client.log_inputs(self.run_id, inputs)
