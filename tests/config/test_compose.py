@@ -12,7 +12,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.cli import conf_dir
-from ringexp.config.validate import typed, validate
+from ringexp.config.validate import USES, typed, validate
 from ringexp.curation.card import About
 from ringexp.curation.dataset import DatasetWriter, Row
 from ringexp.domains.adapters import ADAPTERS
@@ -47,6 +47,7 @@ def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
     extra += [f"data.files.{domain}={rows}" for domain in config.data.get("files", {})]
     if OmegaConf.is_missing(config.selection.rule, "step"):
         extra.append(f"selection.rule.step={config.sft.checkpoint_every}")
+    extra += [f"{key}={rows}" for key, tasks in USES.items() if config.task.name in tasks]
     if len(config.data.pools) == 1:
         extra.append(f"schedule={next(iter(config.data.pools))}_only")
     return composed(option, *extra) if extra else config
@@ -98,23 +99,23 @@ def test_every_experiment_can_be_shrunk(composed: Composed, rows: Path, option: 
     assert (config.sft.max_steps, config.trainer.max_steps) == (20, 8)
 
 
-SOURCES = sorted(path.stem for path in (conf_dir() / "data" / "source").glob("*.yaml"))
+def test_every_source_names_things_that_exist_and_pins_its_commit() -> None:
+    sources = {path.stem: yaml.safe_load(path.read_text()) for path in (conf_dir() / "data" / "source").glob("*.yaml")}
+    assert len(sources) >= 18
+    for name, own in sources.items():
+        assert callable(get_object(own["_target_"]))
+        assert own.get("adapter", "records") in ADAPTERS
+        if own["_target_"] == "ringexp.domains.public.load_hub" and not name.startswith("ring_lite"):
+            assert re.fullmatch("[0-9a-f]{40}", own["revision"]), name
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_source_can_train_or_test_a_domain_and_pins_its_commit(
-    composed: Composed, rows: Path, name: str
-) -> None:
-    own = yaml.safe_load((conf_dir() / "data" / "source" / f"{name}.yaml").read_text())
-    assert callable(get_object(own["_target_"]))
-    assert own.get("adapter", "records") in ADAPTERS
-    if own["_target_"] == "ringexp.domains.public.load_hub" and not name.startswith("ring_lite"):
-        assert re.fullmatch("[0-9a-f]{40}", own["revision"])
-    changes = [f"data/source@data.pools.math.train={name}", f"data/source@data.pools.math.test={name}"]
-    config = typed(composed("data=math500", "schedule=math_only", *changes, f"data.path={rows}",
-                            *([f"data.pools.math.train.path={rows}"] if name == "records" else [])))  # fmt: skip
+def test_another_source_is_chosen_by_name(composed: Composed, rows: Path) -> None:
+    config = typed(composed("data=math500", "schedule=math_only", "data/source@data.pools.math.train=deepscaler",
+                            "data/source@data.pools.math.test=aime25", f"data.path={rows}"))  # fmt: skip
     validate(config)
-    assert config.data.pools["math"]["test"]["_target_"] == own["_target_"]
+    math = config.data.pools["math"]
+    assert math["train"]["name_or_path"] == "agentica-org/DeepScaleR-Preview-Dataset"
+    assert (math["test"]["adapter"], math["test"]["path"]) == ("aime", str(rows))
 
 
 def test_the_help_page_is_ours(composed: Composed) -> None:
@@ -188,3 +189,9 @@ def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:
     assert f"{total / 1e9:.2f}" == "16.80"
     assert count_parameters(architecture)[0] == total
     assert f"{count_parameters(architecture)[1] / 1e9:.2f}" == "2.75"
+
+
+def test_the_level_of_isolation_is_one_key_that_reaches_the_verifier(composed: Callable[..., DictConfig]) -> None:
+    for level in ("bubblewrap", "process"):
+        config = typed(composed(f"rewards.code.isolation={level}"))
+        assert config.rewards.verifiers["code"]["isolation"] == level

@@ -127,6 +127,8 @@ def test_ngrams_are_equal_exactly_where_their_tokens_are(words: list[str], n: in
 @pytest.mark.parametrize(("changed", "same"), [
     (TOLD.replace("On Monday", "Last Monday"), True),
     (TOLD.replace("and 5 more", "and also 5 more").replace("regular ", ""), True),
+    (TOLD.replace("every one of her", "every one among her"), True),
+    (TOLD.replace("every one of her", "each of her"), True),
     (TOLD.replace("12", "13"), False),
     (TOLD.replace("5 more", "five more"), False),
     (TOLD.replace("12 loaves", "12 - loaves"), False),

@@ -182,7 +182,7 @@ def test_named_splits_are_kept_and_a_question_in_two_of_them_leaves_training(tmp
     assert [p.question for p in pool.train] == [f"What is {i}+1?" for i in (0, 1, 2, 4, 5, 6, 7)]
     assert [p.trace for p in pool.validation] == ["t"]
     assert len(pool.test) == 4
-    assert report.dropped == {"duplicate": 2, "in_evaluation": 1, "other_domain": 1}
+    assert report.dropped == {"in_evaluation": 3, "other_domain": 1}
 
 
 @pytest.fixture

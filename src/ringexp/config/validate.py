@@ -10,7 +10,7 @@ from ringexp.config.distillation import check_distillation
 from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
-from ringexp.config.schema import Config
+from ringexp.config.schema import ISOLATION, Config
 from ringexp.errors import ConfigError, DataError
 
 
@@ -38,6 +38,7 @@ def _missing(node: Any, key: str = "") -> list[str]:
 
 def validate(config: Config) -> None:
     """Refuse impossible values before anything is loaded. Raises ConfigError or DataError."""
+    _paths(config)
     _positive(config)
     _names(config)
     if config.algorithm.group_size < 2:
@@ -57,6 +58,8 @@ def validate(config: Config) -> None:
         raise ConfigError(f"reuse={config.reuse}: use auto or never")
     if config.evaluation.objective not in OBJECTIVES:
         raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use one of {', '.join(OBJECTIVES)}")
+    if config.rewards.code.isolation not in ISOLATION:
+        raise ConfigError(f"rewards.code.isolation={config.rewards.code.isolation}: use one of {', '.join(ISOLATION)}")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)
@@ -69,6 +72,20 @@ def validate(config: Config) -> None:
             f"evaluation.k={list(config.evaluation.k)}: each k must lie between 1 and evaluation.samples="
             f"{config.evaluation.samples}"
         )
+
+
+USES = {"input": ("score",), "output": ("score",)}
+"""The tasks that read or write a file which the command names."""
+
+
+def _paths(config: Config) -> None:
+    """A task that works on a file has it; another is not given one that it would ignore."""
+    for key, tasks in USES.items():
+        path = getattr(config, key)
+        if config.task.name in tasks and not path:
+            raise ConfigError(f"{key}: task={config.task.name} needs a file, e.g. {key}=<file>.jsonl")
+        if config.task.name not in tasks and path is not None:
+            raise ConfigError(f"{key}={path}: task={config.task.name} does not use it; leave it out")
 
 
 def _files(config: Config) -> None:
@@ -132,10 +149,11 @@ def _names(config: Config) -> None:
             raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")
     for domain in config.data.pools:
         if domain in RESERVED:
-            raise ConfigError(f"data.pools: a domain cannot be called {domain!r}; that word is part of metric names")
+            raise ConfigError(f"data.pools: a domain cannot be called {domain!r}; that word has a meaning of its own "
+                              "in metrics or under rewards.verifiers")
 
 
-RESERVED = ("mean", "max", "truncated", "outcome")
+RESERVED = ("mean", "max", "truncated", "outcome", "choice")
 
 
 def _algorithm(config: Config) -> None:

@@ -26,11 +26,12 @@ _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 OPERATORS = frozenset("+-−–*×·/÷^=<>≤≥≠%√±∑∏∫|&~")
 
 _WORDS = """
-zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
 nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million half third quarter twice thrice
 double triple
 """
 NUMBER_WORDS = frozenset(_WORDS.split())
+"""Without "one", which is more often no number ("every one of them"); two and none still differ."""
 
 Hashes = np.ndarray
 """Unsigned 64-bit integers."""

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 
 from ringexp.errors import DataError
+from ringexp.records import CHOICE
 from ringexp.seeds import generator
 
-KIND = "choice"
-"""`Prompt.kind` of multiple choice; the answer of such a prompt is a letter."""
+KIND = CHOICE
+"""`Prompt.kind` of what is made here."""
 
 _ASK = "Answer with the letter of the right option."
 

@@ -15,9 +15,9 @@ SPLITS = ("train", "validation", "test")
 class Report:
     """Counts of a load: rows read and kept per split; rows dropped, by reason.
 
-    Reasons: `duplicate` (same question, answer and trace as an earlier row), `other_domain` (the row names another
-    domain), `in_evaluation` (a training row whose question is also in validation or test, or a validation row's in
-    test), `unused` (of a split that was not asked for), and what adapters leave out, as their docstrings say.
+    Reasons: `duplicate` (same question, answer and trace as an earlier row of the split), `other_domain` (the row names
+    another domain), `in_evaluation` (a training row whose question is also in validation or test, or a validation row's
+    in test), `unused` (of a split that was not asked for), and what adapters leave out, as their docstrings say.
     """
 
     read: int
@@ -50,7 +50,8 @@ def distinct(rows: Iterable[Placed], dropped: Counter[str]) -> list[Placed]:
     kept: dict[str, Placed] = {}
     for row in rows:
         earlier = kept.get(row.prompt.id)
-        dropped["duplicate"] += earlier is not None
+        if earlier is not None:
+            dropped["duplicate" if earlier.split == row.split else "in_evaluation"] += 1
         if earlier is None or SPLITS.index(earlier.split) < SPLITS.index(row.split):
             kept[row.prompt.id] = row
     return list(kept.values())

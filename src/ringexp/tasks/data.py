@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import DataConfig, TokenizerConfig
+from ringexp.domains.guessable import check_answers
 from ringexp.domains.placing import Loaded
 from ringexp.domains.pool import Pool
 from ringexp.errors import ConfigError, RingexpError
@@ -87,8 +88,9 @@ def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:
 def prepare(pools: Mapping[str, Pool], dropped: Counter[str], tokenizer: ChatTokenizer, config: DataConfig) -> Prepared:
     """Encode, drop prompts over the limit, drop traces over the limit (their prompts stay for RL).
 
-    Raises ConfigError where a split that is needed ends up empty.
+    Raises ConfigError where a split that is needed ends up empty, or where training would reward guesses.
     """
+    check_answers(pools, config.guessable)
     fingerprint = hashlib.sha256("".join(pool.fingerprint for pool in pools.values()).encode())
     fingerprint.update(tokenizer.fingerprint.encode())
     counts = Counter(dropped)

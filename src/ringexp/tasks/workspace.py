@@ -25,7 +25,7 @@ from ringexp.evaluation.run import Evaluator
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.build import build_config, build_model
 from ringexp.models.tokenizer import ChatTokenizer
-from ringexp.rewards.registry import VerifierRegistry
+from ringexp.rewards.registry import VerifierRegistry, judged_by
 from ringexp.rl.parts import build_parts
 from ringexp.rollout.engine import RolloutEngine
 from ringexp.rollout.shared import shared_engine
@@ -89,9 +89,10 @@ class Workspace:
         ])  # fmt: skip
         verifiers = config.rewards.verifiers
         self._ranks: Ranks | None = None
-        self.verifier = VerifierRegistry({d: instantiate(verifiers[d]) for d in data.pools if d in verifiers})
-        self.verifier.require(data.pools)
-        self.tags = provenance.tags(config, data.fingerprint, tokenizer.fingerprint)
+        judges = {judged_by(p) for pool in data.pools.values() for p in (*pool.train, *pool.validation, *pool.test)}
+        self.verifier = VerifierRegistry({name: instantiate(verifiers[name]) for name in judges if name in verifiers})
+        self.verifier.require(sorted(judges))
+        self.tags = {**provenance.tags(config, data.fingerprint, tokenizer.fingerprint), **self.verifier.tags}
         _check_parts(config)
 
     def attach(self, record: Record, folder: Path, reuses: bool) -> None:
