@@ -189,3 +189,9 @@ def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:
     assert f"{total / 1e9:.2f}" == "16.80"
     assert count_parameters(architecture)[0] == total
     assert f"{count_parameters(architecture)[1] / 1e9:.2f}" == "2.75"
+
+
+def test_the_level_of_isolation_is_one_key_that_reaches_the_verifier(composed: Callable[..., DictConfig]) -> None:
+    for level in ("bubblewrap", "process"):
+        config = typed(composed(f"rewards.code.isolation={level}"))
+        assert config.rewards.verifiers["code"]["isolation"] == level

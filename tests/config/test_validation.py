@@ -26,6 +26,7 @@ REFUSED = [  # overrides, error, what its one line names
     (["algorithm.temperature=nan"], ConfigError, "algorithm.temperature=nan"),
     (["trainer.max_steps=-3"], ConfigError, "trainer.max_steps=-3"),
     (["seed=-1"], ConfigError, "seed=-1"),
+    (["rewards.code.isolation=none"], ConfigError, "rewards.code.isolation=none: use one of bubblewrap, process"),
     (["task=score"], ConfigError, "input: task=score needs a file"),
     (["task=score", "input=a.jsonl"], ConfigError, "output: task=score needs a file"),
     (["input=a.jsonl"], ConfigError, "input=a.jsonl: task=pipeline does not use it"),

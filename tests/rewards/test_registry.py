@@ -74,3 +74,10 @@ def test_prompts_and_texts_of_different_number_are_a_programming_error() -> None
 def test_verifiers_and_the_registry_fulfil_the_protocol() -> None:
     assert isinstance(MathVerifier(), Verifier)
     assert isinstance(VerifierRegistry({}), Verifier)
+
+
+def test_what_verifiers_say_of_themselves_is_gathered_for_a_runs_tags() -> None:
+    code = Exact("code")
+    code.tags = {"code_isolation": "process"}  # type: ignore[attr-defined]
+    assert VerifierRegistry({"math": Exact("math"), "code": code}).tags == {"code_isolation": "process"}
+    assert VerifierRegistry({"math": Exact("math")}).tags == {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from ringexp.config.curation import CurationConfig
+from ringexp.config.distillation import DistillationConfig
 from ringexp.config.recipe import (
     AlgorithmConfig,
     Component,
@@ -70,11 +71,23 @@ class RolloutConfig:
     near_tie: float = 1e-5
 
 
+ISOLATION = ("bubblewrap", "process")
+"""How generated code is kept apart from the machine, the stronger level first."""
+
+
+@dataclass
+class CodeRewardsConfig:
+    """`isolation` is the level at which generated code runs: bubblewrap, or process where that cannot run."""
+
+    isolation: str = ISOLATION[0]
+
+
 @dataclass
 class RewardsConfig:
     """`verifiers` maps a domain to what judges its responses; the one named `choice` judges multiple choice."""
 
     verifiers: dict[str, Component] = MISSING
+    code: CodeRewardsConfig = field(default_factory=CodeRewardsConfig)
 
 
 @dataclass
@@ -150,6 +163,7 @@ class Config:
     rewards: RewardsConfig = MISSING
     selection: SelectionConfig = MISSING
     evaluation: EvaluationConfig = MISSING
+    distillation: DistillationConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
     paths: PathsConfig = MISSING

@@ -6,10 +6,11 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp.config.distillation import check_distillation
 from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
-from ringexp.config.schema import Config
+from ringexp.config.schema import ISOLATION, Config
 from ringexp.errors import ConfigError, DataError
 
 
@@ -49,12 +50,16 @@ def validate(config: Config) -> None:
     check_schedule(config.schedule, config.trainer.max_steps)
     _domains(config)
     _selection(config)
+    if not OmegaConf.is_missing(config, "distillation"):  # records from before there was such a group have none
+        check_distillation(config.distillation)
     if config.evaluation.split not in ("train", "validation", "test"):
         raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
     if config.reuse not in ("auto", "never"):
         raise ConfigError(f"reuse={config.reuse}: use auto or never")
     if config.evaluation.objective not in OBJECTIVES:
         raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use one of {', '.join(OBJECTIVES)}")
+    if config.rewards.code.isolation not in ISOLATION:
+        raise ConfigError(f"rewards.code.isolation={config.rewards.code.isolation}: use one of {', '.join(ISOLATION)}")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)

@@ -34,6 +34,12 @@ class VerifierRegistry:
     def __init__(self, verifiers: Mapping[str, Verifier]) -> None:
         self._verifiers = dict(verifiers)
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the verifiers have to say in a run's tags, those of them that have `tags`."""
+        said = (getattr(verifier, "tags", {}) for verifier in self._verifiers.values())
+        return {key: text for tags in said for key, text in tags.items()}
+
     def require(self, names: Iterable[str]) -> None:
         """Check, before anything is trained, that there are these verifiers.
 
