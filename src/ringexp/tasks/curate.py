@@ -19,6 +19,7 @@ from ringexp.curation.sources import AGAINST, POOL, Read, known_by, stream
 from ringexp.curation.steps import Step
 from ringexp.curation.work import REPORT, Chunk, Work, in_chunks, step_count, write_text
 from ringexp.errors import ConfigError
+from ringexp.records import CHOICE
 from ringexp.rewards.registry import Verifier, VerifierRegistry
 from ringexp.tasks.curation_run import record_counts, show
 from ringexp.tasks.curation_steps import steps
@@ -43,7 +44,9 @@ def run(config: Config) -> None:
     store = open_store(config)
     solver = find_solver(config, store) if config.curation.difficulty.model is not None else None
     settings = _settings(config, solver)
-    verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
+    verifiers = config.rewards.verifiers
+    names = [*config.data.pools, *({CHOICE} & set(verifiers))]
+    verifier = VerifierRegistry({name: instantiate(verifiers[name]) for name in names})
     try:
         for _ in steps(config, solver, verifier, ()):  # each is built once: what is wrong with it shows now
             pass

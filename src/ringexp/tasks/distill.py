@@ -28,7 +28,7 @@ from ringexp.distillation.work import Answered, Work
 from ringexp.domains.pool import Pool
 from ringexp.errors import StorageError
 from ringexp.evaluation.run import Evaluator, requests
-from ringexp.records import Group, Outcome, Sampling
+from ringexp.records import CHOICE, Group, Outcome, Sampling
 from ringexp.rewards.registry import VerifierRegistry
 from ringexp.tasks.data import load_pools
 from ringexp.tasks.dataset import log_card, made_by, made_once, open_record, parents
@@ -129,9 +129,10 @@ def _parameters(job: Job) -> dict[str, Any]:
 
 @contextmanager
 def _verifier(config: Config, domains: Sequence[str]) -> Iterator[VerifierRegistry]:
-    """The verifiers of the domains, ended with the body."""
+    """The verifiers of the domains and of multiple choice, ended with the body."""
     verifiers = config.rewards.verifiers
-    registry = VerifierRegistry({domain: instantiate(verifiers[domain]) for domain in domains if domain in verifiers})
+    names = [*domains, CHOICE]
+    registry = VerifierRegistry({name: instantiate(verifiers[name]) for name in names if name in verifiers})
     registry.require(domains)
     try:
         yield registry
