@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed-$(shell sha256sum requirements/bench.lock | cut -c1-16)
 
-.PHONY: help setup bench-setup sandbox demo test soak check ui lock clean
+.PHONY: help setup bench-setup sandbox demo test soak check ui lock lock-debian image test-image test-stack clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,12 +69,24 @@ ui: setup ## the MLflow UI on this machine's loopback (STORE=runs PORT=5000)
 	@$(BIN)/python -m ringexp.tracking.ui "$(STORE)" "$(PORT)"
 
 lock: setup ## resolve the requirements anew
-	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --override requirements/overrides-cpu.txt \
+	@$(BIN)/uv pip compile pyproject.toml --extra cpu --extra server --extra dev --override requirements/overrides-cpu.txt \
 	  --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet \
 	  $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_CPU) --index-strategy unsafe-best-match) \
 	  -o $(LOCK)
-	@$(BIN)/uv pip compile pyproject.toml --extra gpu --extra dev --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --extra gpu --extra server --extra dev --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet -o requirements/gpu.lock
+
+lock-debian: ## lock the image's Debian packages anew (root, debootstrap)
+	@sh docker/lock-debian.sh
+
+image: ## build the container image of this checkout (TARGET=cpu|gpu ENGINE=docker|podman|buildah)
+	@TARGET=$(or $(TARGET),cpu) ENGINE=$(or $(ENGINE),docker) sh docker/build.sh
+
+test-image: setup ## build the image without an engine and run the pipeline in it (root, buildah, debootstrap)
+	@$(BIN)/python -m pytest -m docker tests/docker/test_image.py
+
+test-stack: setup ## compose.yaml's services as processes: pipeline, sweep, a killed server (PostgreSQL)
+	@$(BIN)/python -m pytest -m docker tests/docker/test_stack.py
 
 clean: ## remove the environment (runs/ stays)
 	rm -rf $(VENV)

@@ -127,4 +127,4 @@ def test_the_card_is_json_with_sorted_keys(tmp_path: Path, pools: list[Pool]) ->
     tree = json.loads((tmp_path / "a" / "card.json").read_text())
     assert list(tree) == sorted(tree)
     assert set(tree) == {"format", "name", "version", "fingerprint", "rows", "steps", "sources", "settings", "lineage",
-                         "made_by"}  # fmt: skip
+                         "made_by", "counted"}  # fmt: skip

@@ -17,6 +17,7 @@ from sandboxed import needs_sandbox
 from ringexp.config.validate import typed
 from ringexp.errors import ConfigError, DataError
 from ringexp.tasks import score
+from ringexp.tasks.score_rows import read_rows
 from ringexp.tasks.score_table import ScoreTable
 
 Composed = Callable[..., DictConfig]
@@ -106,12 +107,16 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("line", "problem"), REFUSED)
-def test_a_row_that_does_not_fit_is_named_before_anything_is_judged(
-    composed: Composed, tmp_path: Path, line: str, problem: str
-) -> None:
+def test_a_row_that_does_not_fit_is_named_by_line_and_field(tmp_path: Path, line: str, problem: str) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps(ROWS[0][0]) + "\n\n" + line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=f"in.jsonl, line 3: {problem}"):
+        list(read_rows(source, ["math", "science", "code", "choice"]))
+
+
+def test_nothing_is_judged_before_every_row_is_checked(composed: Composed, tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", [row for row, _, _ in ROWS] + [{"domain": "law"}])
+    with pytest.raises(DataError, match=rf"in\.jsonl, line {len(ROWS) + 1}: field"):
         scored(composed, source, tmp_path / "out.jsonl")
     assert list(tmp_path.iterdir()) == [source]
 

@@ -45,8 +45,7 @@ VERIFIERS: dict[str, Any] = {
     "choice": Case(ChoiceVerifier, CHOICES, "\\boxed{(B)}", "\\boxed{A}"),
     "code": Case(CodeVerifier, Prompt("k", "code", "Add.", ADD), program("return a + b"),
                  program("raise ValueError(dict(os.environ))")),
-    "registry": Case(lambda: VerifierRegistry({"math": MathVerifier(), "choice": ChoiceVerifier()}), MATH,
-                     "So \\boxed{\\frac{3}{6}+0}.", "So \\boxed{\\frac{1}{3}+0}."),
+    "registry": Case(lambda: VerifierRegistry({"choice": ChoiceVerifier()}), CHOICES, "\\boxed{b}", "\\boxed{C}"),
 }  # fmt: skip
 
 FORGED = (

@@ -10,7 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 from ringexp.config.validate import typed
 from ringexp.models.tokenizer import build_tokenizer
 from ringexp.tasks.data import load_pools, prepare
-from ringexp.tracking.provenance import digest, identity_config, overrides, source_hash, tags
+from ringexp.tracking import provenance
+from ringexp.tracking.provenance import digest, git_state, identity_config, overrides, source_hash, tags
 
 Composed = Callable[..., Any]
 
@@ -74,6 +75,29 @@ def test_tags_say_where_a_run_came_from(composed: Composed) -> None:
     assert {"git_commit", "git_dirty", "lock_hash", "version.torch", "version.mlflow", "version.python"} <= set(found)
     assert found["hardware.processor"]
     assert all(isinstance(value, str) and len(value) < 5000 for value in found.values())
+
+
+def test_a_container_tells_its_image_and_commit(
+    composed: Composed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside a checkout the commit is the one that was built; in one it is the checkout's own."""
+    monkeypatch.setenv("RINGEXP_IMAGE_DIGEST", "sha256:" + "a" * 64)
+    monkeypatch.setenv("RINGEXP_LOCK_SHA256", "b" * 64)
+    monkeypatch.setenv("RINGEXP_GIT_COMMIT", "c" * 40 + "-dirty")
+    git_state.cache_clear()
+    checkout = git_state()
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    git_state.cache_clear()
+    try:
+        found = tags(typed(composed()), "f", "t")
+        assert (found["image_digest"], found["image_lock"]) == ("sha256:" + "a" * 64, "b" * 64)
+        assert (found["git_commit"], found["git_dirty"]) == ("c" * 40, "true")
+        assert checkout[0] != "c" * 40
+        monkeypatch.delenv("RINGEXP_GIT_COMMIT")
+        git_state.cache_clear()
+        assert git_state() == ("unknown", False)
+    finally:
+        git_state.cache_clear()
 
 
 def test_digest_ignores_the_order_of_keys_and_nothing_else() -> None:

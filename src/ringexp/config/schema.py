@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from ringexp.config.curation import CurationConfig
+from ringexp.config.distillation import DistillationConfig
 from ringexp.config.recipe import (
     AlgorithmConfig,
     Component,
@@ -162,6 +163,7 @@ class Config:
     rewards: RewardsConfig = MISSING
     selection: SelectionConfig = MISSING
     evaluation: EvaluationConfig = MISSING
+    distillation: DistillationConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
     paths: PathsConfig = MISSING

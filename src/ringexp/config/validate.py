@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp.config.distillation import check_distillation
 from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
@@ -49,6 +50,8 @@ def validate(config: Config) -> None:
     check_schedule(config.schedule, config.trainer.max_steps)
     _domains(config)
     _selection(config)
+    if not OmegaConf.is_missing(config, "distillation"):  # records from before there was such a group have none
+        check_distillation(config.distillation)
     if config.evaluation.split not in ("train", "validation", "test"):
         raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
     if config.reuse not in ("auto", "never"):

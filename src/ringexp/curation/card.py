@@ -17,6 +17,7 @@ FORMAT = 1
 """The version of the folder's layout."""
 
 VERSION_CHARS = 12
+TRAINING_ROWS = "Training rows only; other splits are carried along unchanged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class About:
     settings: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, Any] = field(default_factory=dict)
     made_by: Mapping[str, Any] = field(default_factory=dict)
+    counted: str = TRAINING_ROWS
+    """What the steps count, a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Card:
         for domain, counts in sorted(self.rows.items()):
             parts.append(f"| {domain} | {' | '.join(str(counts.get(s, 0)) for s in ('train', 'validation', 'test'))} |")
         if about.steps:
-            parts += ["", "## Steps", "", "Training rows only; other splits are carried along unchanged.", "",
+            parts += ["", "## Steps", "", about.counted, "",
                       "| step | rows in | rows out | dropped, by reason | kept |", "|---|---|---|---|---|"]  # fmt: skip
             parts += [_step_line(step) for step in about.steps]
         for title, tree in (("Sources", about.sources), ("Lineage", about.lineage), ("Made by", about.made_by),
@@ -119,8 +122,8 @@ def read_card(folder: str | Path) -> Card:
         tree = json.loads(path.read_text("utf-8"))
         if tree["format"] != FORMAT:
             raise DataError(f"{path}: format {tree['format']}, this version reads {FORMAT}: curate the data again")
-        about = About(tree["name"], [StepCount(**step) for step in tree["steps"]],
-                      **{key: tree[key] for key in ("sources", "settings", "lineage", "made_by")})  # fmt: skip
+        said = ("sources", "settings", "lineage", "made_by", "counted")
+        about = About(tree["name"], [StepCount(**step) for step in tree["steps"]], **{key: tree[key] for key in said})
         return Card(tree["name"], tree["fingerprint"], tree["rows"], about)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a card of ringexp ({error}): curate the data again") from error

@@ -192,7 +192,7 @@ def require_same(what: str, found: Mapping[str, Any], own: Mapping[str, Any]) ->
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise ConfigError(f"{what}: was made with other settings ({'; '.join(changed[:3])}{more}): give those again, "
-                          "name another curation.output, or begin anew with fresh=true")  # fmt: skip
+                          "name another output, or begin anew with fresh=true")  # fmt: skip
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:

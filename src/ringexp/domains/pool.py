@@ -44,6 +44,19 @@ class Pool:
                 digest.update(line.encode())
         return digest.hexdigest()
 
+    @cached_property
+    def questions(self) -> tuple[Prompt, ...]:
+        """The distinct training prompts, from which RL draws: one with several traces counts once there."""
+        return each_once(self.train)
+
+
+def each_once(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts without those that repeat an earlier one but for the trace: question and answer are equal."""
+    first: dict[tuple[str, str], Prompt] = {}
+    for prompt in prompts:
+        first.setdefault((prompt.question, prompt.answer), prompt)
+    return tuple(first.values())
+
 
 def _canonical(split: str, prompts: Iterable[Prompt]) -> Iterable[str]:
     """One JSON line per row, keys and separators fixed."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +13,19 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
-from ringexp.curation.card import CARD, About, Card, StepCount, read_card, recorded_source
+from ringexp.curation.card import CARD, About, Card, StepCount, recorded_source
 from ringexp.curation.dataset import DatasetWriter, ParquetRows, canonical
 from ringexp.curation.sources import AGAINST, POOL, Read, known_by, stream
 from ringexp.curation.steps import Step
-from ringexp.curation.work import REPORT, Chunk, Work, in_chunks, require_same, step_count, write_text
+from ringexp.curation.work import REPORT, Chunk, Work, in_chunks, step_count, write_text
 from ringexp.errors import ConfigError
 from ringexp.rewards.registry import Verifier, VerifierRegistry
-from ringexp.tasks.curation_run import open_record, show
+from ringexp.tasks.curation_run import record_counts, show
 from ringexp.tasks.curation_steps import steps
-from ringexp.tasks.opening import alone, open_store
-from ringexp.tasks.solving import Solver, find_solver
+from ringexp.tasks.dataset import made_once, open_record, parents
+from ringexp.tasks.opening import open_store
+from ringexp.tasks.saved_model import SavedModel
+from ringexp.tasks.solving import find_solver
 from ringexp.tasks.workspace import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Store
@@ -42,15 +43,12 @@ def run(config: Config) -> None:
     store = open_store(config)
     solver = find_solver(config, store) if config.curation.difficulty.model is not None else None
     settings = _settings(config, solver)
-    folder = output.with_name(f"{output.name}.work")
     verifier = VerifierRegistry({d: instantiate(config.rewards.verifiers[d]) for d in config.data.pools})
     try:
         for _ in steps(config, solver, verifier, ()):  # each is built once: what is wrong with it shows now
             pass
-        folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder):
+        with made_once("curation.output", output, settings, fresh=config.fresh) as folder:
             _make(Making(config, store, solver, verifier, settings, output, folder))
-            shutil.rmtree(folder)
     finally:
         verifier.close()
     show(output)
@@ -62,7 +60,7 @@ class Making:
 
     config: Config
     store: Store
-    solver: Solver | None
+    solver: SavedModel | None
     verifier: Verifier
     settings: dict[str, Any]
     output: Path
@@ -71,24 +69,19 @@ class Making:
 
 def _make(making: Making) -> None:
     """Make the dataset, unless it is there; and its record, unless that is finished."""
-    output, settings = making.output, making.settings
-    if making.config.fresh:
-        _set_aside(output, making.folder)
-    if (output / CARD).is_file():
-        require_same(str(output), read_card(output).about.settings, settings)
-        with open_record(making.store, making.config, output, settings) as finish:
-            finish()
-        return
-    if output.exists():
-        raise ConfigError(f"curation.output={output}: is there and no dataset; name a folder that is not there yet")
+    config, output, settings = making.config, making.output, making.settings
     code = {"source_hash": provenance.source_hash(), "lock_hash": provenance.lock_hash()}
-    work = Work(making.folder, {**settings, **code, "chunk_rows": making.config.curation.chunk_rows}, say)
-    with open_record(making.store, making.config, output, settings) as finish:
-        _run_steps(making, work, code)
-        finish()
+    work = None
+    if not (output / CARD).is_file():
+        work = Work(making.folder, {**settings, **code, "chunk_rows": config.curation.chunk_rows}, say)
+    with open_record(making.store, config, "curation", config.curation.dataset, output, settings) as record:
+        if work is not None:
+            _run_steps(making, work, code)
+        if record is not None:
+            record_counts(record, output)
 
 
-def _settings(config: Config, solver: Solver | None) -> dict[str, Any]:
+def _settings(config: Config, solver: SavedModel | None) -> dict[str, Any]:
     """What decides the dataset, data by their content where they are files; without secrets, as the card shows it."""
     tree: dict[str, Any] = OmegaConf.to_container(cast(DictConfig, config), resolve=True)  # type: ignore[assignment]
     curation = {key: value for key, value in tree["curation"].items() if key not in ("output", "chunk_rows")}
@@ -96,24 +89,9 @@ def _settings(config: Config, solver: Solver | None) -> dict[str, Any]:
            "verifiers": {domain: tree["rewards"]["verifiers"].get(domain) for domain in tree["data"]["pools"]}}
     own["data"] = known_by({"pools": own["pools"], "curation": curation})
     if solver is not None:
-        own |= {"solver": solver.lineage, "engine": tree["rollout"]["engine"],
+        own |= {"solver": dict(solver.lineage), "engine": tree["rollout"]["engine"],
                 "max_prompt_tokens": tree["data"]["max_prompt_tokens"]}
     return cast(dict[str, Any], scrub_tree(own))
-
-
-def _set_aside(output: Path, work: Path) -> None:
-    """Begin anew: work is deleted, a dataset that is there gets its version into its name."""
-    for path in work.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != ".lock":
-            path.unlink()
-    if (output / CARD).is_file():
-        aside = output.with_name(f"{output.name}.{read_card(output).version}")
-        if aside.exists():
-            raise ConfigError(f"fresh=true: {output} and {aside} are there already: move one of them away first")
-        output.rename(aside)
-        say(f"curate: the dataset that was there is {aside} now")
 
 
 def _run_steps(making: Making, work: Work, code: dict[str, str]) -> None:
@@ -170,13 +148,11 @@ def _sources(settings: dict[str, Any], read: Sequence[Chunk], left_out: dict[str
     return pools | against | ({"left_out_by_adapters": left_out} if left_out else {})
 
 
-def _lineage(config: Config, solver: Solver | None) -> dict[str, Any]:
+def _lineage(config: Config, solver: SavedModel | None) -> dict[str, Any]:
     """Datasets that the rows come from, the model of the solve rates, the stronger model's dataset."""
-    parents = {domain: source[1] for domain, pool in config.data.pools.items()
-               if (source := recorded_source(pool.get("path"))) is not None}  # fmt: skip
     stronger = recorded_source(config.curation.difficulty.stronger)
-    found = {"parents": parents, "model": solver and solver.lineage, "stronger": stronger and stronger[1]}
-    return {key: value for key, value in found.items() if value}
+    found = {"model": solver and dict(solver.lineage), "stronger": stronger and stronger[1]}
+    return parents(config) | {key: value for key, value in found.items() if value}
 
 
 def _write(output: Path, last: Sequence[Chunk], every: Sequence[Sequence[Chunk]], about: About) -> Card:

@@ -18,11 +18,12 @@ from ringexp.curation.work import TRAIN, Chunk
 from ringexp.errors import DataError
 from ringexp.records import Prompt
 from ringexp.rewards.registry import Verifier
-from ringexp.tasks.solving import Solver, Solving
+from ringexp.tasks.saved_model import SavedModel
+from ringexp.tasks.solving import Solving
 from ringexp.tasks.workspace import say
 
 
-def steps(config: Config, solver: Solver | None, verifier: Verifier, read: Sequence[Chunk]) -> Iterator[Step]:
+def steps(config: Config, solver: SavedModel | None, verifier: Verifier, read: Sequence[Chunk]) -> Iterator[Step]:
     """The steps in their order, each built when its turn has come."""
     own = config.curation
     off = "switched off"

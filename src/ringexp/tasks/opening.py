@@ -213,14 +213,14 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def recorded_run(store: Store, run_id: str) -> Run:
-    """The pipeline run of that id, or the pipeline that a stage's run belongs to."""
+def recorded_run(store: Store, run_id: str, named: str = "run_id") -> Run:
+    """The pipeline run of that id, or the pipeline that a stage's run belongs to; `named` is the key that gives it."""
     try:
         run = store.client.get_run(run_id)
         if run.data.tags.get(TAG + "kind") == "stage":
             run = store.client.get_run(run.data.tags["mlflow.parentRunId"])
     except Exception as error:
-        raise RecordError(f"run_id={run_id}: MLflow at {store.uri} does not know this run") from error
+        raise RecordError(f"{named}={run_id}: MLflow at {store.uri} does not know this run") from error
     if TAG + "folder" not in run.data.tags:
-        raise RecordError(f"run_id={run_id}: not a pipeline of ringexp")
+        raise RecordError(f"{named}={run_id}: not a pipeline of ringexp")
     return run

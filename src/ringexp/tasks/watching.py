@@ -33,7 +33,7 @@ class Watch:
         allowed = workspace.config.schedule.max_epochs
         if allowed is None:
             return
-        pools = {domain: len(pool.train) for domain, pool in workspace.data.pools.items()}
+        pools = {domain: len(pool.questions) for domain, pool in workspace.data.pools.items()}
         algorithm = workspace.config.algorithm
         beyond = availability(stages(workspace), algorithm.prompts_per_step, algorithm.rounds, pools, allowed)
         for domain, excess in beyond.items():

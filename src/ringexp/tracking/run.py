@@ -70,12 +70,13 @@ class Store:
         else:
             self.experiment_id = experiment.experiment_id
 
-    def find(self, tags: Mapping[str, str]) -> list[Run]:
-        """Runs with all of these tags, newest first; superseded ones left out."""
+    def find(self, tags: Mapping[str, str], experiment_id: str | None = None) -> list[Run]:
+        """Runs of the experiment, or of another, with all of these tags, newest first; superseded ones left out."""
         clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
         found = self.client.search_runs(
-            [self.experiment_id], " AND ".join(clauses), ViewType.ACTIVE_ONLY, order_by=["attributes.start_time DESC"]
-        )
+            [experiment_id or self.experiment_id], " AND ".join(clauses), ViewType.ACTIVE_ONLY,
+            order_by=["attributes.start_time DESC"],
+        )  # fmt: skip
         return [run for run in found if run.data.tags.get(TAG + "superseded") != "true"]
 
     def create(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> "Record":

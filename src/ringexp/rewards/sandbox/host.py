@@ -93,8 +93,9 @@ def require(limits: Limits | None = None, isolation: str = BUBBLEWRAP) -> None:
 
 def _mend(complaint: str) -> str:
     """What to do about bubblewrap's own message."""
-    if any(word in complaint for word in ("namespace", "uid map", "RTM_NEWADDR", "pivot_root")):
-        return "allow unprivileged user namespaces (sysctl user.max_user_namespaces; a container's own profile)"
+    if any(word in complaint for word in ("namespace", "uid map", "RTM_NEWADDR", "pivot_root", "slave", "old root")):
+        return ("allow unprivileged user namespaces (sysctl user.max_user_namespaces; of a container, its seccomp and "
+                "AppArmor profiles, see docs/docker.md)")  # fmt: skip
     if "nknown option" in complaint:
         return "version 0.7 or newer is needed"
     return "`bwrap --unshare-all --ro-bind / / true` may show why"
