@@ -93,6 +93,8 @@ UNEQUAL = {
     ("5 C", "5 °C"): (WRONG, "wrong unit"),
     ("50 %", "50"): (WRONG, "not equal"),
     ("0 m", "0.0001 m"): (WRONG, "not equal"),
+    ("270 m", "30*9 m"): (WRONG, "a calculation that is not worked out"),
+    ("270", "30 \\times 9"): (WRONG, "a calculation that is not worked out"),
     ("270 m", "270 foo"): (UNPARSABLE, "unknown unit"),
     ("270 m", "270 m or 280 m"): (UNPARSABLE, "unit cannot be read"),
     ("270 m", "270 m, 3"): (UNPARSABLE, "unit cannot be read"),

@@ -16,6 +16,12 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,8})\.\d{1,6}", re.ASCII)
 _FRACTION = re.compile(
     r"(-?)(?:(0|[1-9]\d{0,8})/([1-9]\d{0,8})|\\[dt]?frac\{(-?(?:0|[1-9]\d{0,8}))\}\{([1-9]\d{0,8})\})", re.ASCII
 )
+_CALCULATION = re.compile(
+    r"[\d)}]\s*(?:[-+*×·÷]|\\(?:times|cdot|div|ast)(?![a-z]))\s*(?!10\s*\^)(?=[\d(.]|\\[dt]?frac|\\sqrt)"
+    r"|\\(?:int|sum|prod|lim)(?![a-z])",
+    re.ASCII,
+)
+_QUANTITY = re.compile(r"-?\.?\d", re.ASCII)
 
 
 def bare(text: str) -> str:
@@ -45,6 +51,26 @@ def nesting(text: str) -> int:
         elif char in ")]}":
             depth -= 1
     return deepest
+
+
+def unworked(gold: str, answer: str, units: bool = False) -> bool:
+    """Whether the answer leaves to be calculated what the gold answer says as a number (with `units`, a quantity).
+
+    `130*782` may repeat the question, and Math-Verify would work it out. A power of ten, `3 \\times 10^8`, is no
+    calculation; of a chain, `130*782 = 101660`, the last part is the answer.
+    """
+    known = _value(gold) is not None or bool(units and _QUANTITY.match(gold) and not _CALCULATION.search(gold))
+    return known and _CALCULATION.search(_end_of_chain(answer)) is not None
+
+
+def _end_of_chain(text: str) -> str:
+    """What stands behind the last equals sign that is in no bracket."""
+    depth = start = 0
+    for place, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "=" and depth == 0:
+            start = place + 1
+    return text[start:]
 
 
 def plainly_equal(gold: str, answer: str) -> bool | None:

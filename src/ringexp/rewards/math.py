@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ringexp.errors import ConfigError
 from ringexp.records import Outcome, Prompt, Verdict
-from ringexp.rewards.answers import bare, nesting, plainly_equal
+from ringexp.rewards.answers import bare, nesting, plainly_equal, unworked
 from ringexp.rewards.boxed import last_boxed
 from ringexp.rewards.math_pool import MathPool
 from ringexp.rewards.math_process import MathLimits
@@ -18,6 +18,7 @@ from ringexp.rewards.memory import Pair, VerdictMemory
 
 _CORRECT = Verdict(Outcome.CORRECT)
 _WRONG = Verdict(Outcome.WRONG, "not equal")
+_UNWORKED = Verdict(Outcome.WRONG, "a calculation that is not worked out")
 _MAX_NESTING = 12  # Math-Verify's parser takes seconds beyond it; written answers nest about half as deep
 
 
@@ -109,6 +110,8 @@ class MathVerifier:
             return _WRONG
         if nesting(answer) > _MAX_NESTING:
             return Verdict(Outcome.UNPARSABLE, f"brackets nested deeper than {_MAX_NESTING}")
+        if unworked(gold, answer, self._units):
+            return _UNWORKED
         return gold, answer
 
 
