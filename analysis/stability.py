@@ -3,26 +3,61 @@
     python analysis/stability.py [--store runs] [--experiment NAME] [--out stability.png]
 
 Runs that differ by seed alone are one line: their mean, shaded its 95 % t-interval (Student's t over the seeds, from
-two seeds on). Lines are named by what differs: the algorithm, and more where that is not all.
+two seeds on). Lines are named by what differs: the algorithm, and more where that is not all. The table has, for each,
+test pass@1 after RL, the mean reward and gradient norm of the last quarter of the steps, the largest gradient norm, and
+the mean of tokens per step, length and throughput, each with its spread over the steps (standard deviation / mean).
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 
-from matplotlib.figure import Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from command import ask, complete, parser, say_left_out
 from groups import Group
-from results import Stages, rl_curves
+from results import final, rl_curves
+from ringexp.figures.intervals import t_interval
 from ringexp.figures.stability import PANELS, stability_figure
-from store import Histories
+from store import Curve, StoredRun
 
 METRICS = {name for name, _, _ in PANELS}
 
 
-def figure(groups: Sequence[Group], stages: Mapping[str, Stages], histories: Histories, title: str) -> Figure:
-    """`stages` by the pipeline's run id, `histories` by the stage's."""
-    curves = {g.label: [rl_curves(stages.get(run.run_id, {}), histories) for run in g.runs] for g in groups}
-    return stability_figure(curves, title)
+Curves = Mapping[str, Sequence[Mapping[str, Curve]]]
+"""RL curves by metric name, of every seed of a group, by its label."""
+
+
+def steadiness(run: StoredRun, curves: Mapping[str, Curve]) -> dict[str, float]:
+    """What the table says of one run, by column; a column is missing where its curve is."""
+    found = {}
+    if "mean" in (after := final(run, "rl")):
+        found["pass@1"] = after["mean"]
+    values = {name: [value for _, value in curve] for name, curve in curves.items() if curve}
+    for label, name in (("late reward", "reward/mean"), ("late gradient", "train/grad_norm")):
+        if name in values:
+            found[label] = statistics.fmean(values[name][-max(1, len(values[name]) // 4) :])
+    if "train/grad_norm" in values:
+        found["max gradient"] = max(values["train/grad_norm"])
+    for label, name in (("tokens", "budget/tokens"), ("length", "length/mean"),
+                        ("tokens/s", "throughput/tokens_per_second")):  # fmt: skip
+        if name in values:
+            mean = found[label] = statistics.fmean(values[name])
+            found[f"{label} spread"] = statistics.pstdev(values[name]) / mean if mean else 0.0
+    return found
+
+
+def table(groups: Sequence[Group], curves: Curves) -> Table:
+    """Means over seeds with half the 95 % t-interval."""
+    rows = {g.label: [steadiness(run, own) for run, own in zip(g.runs, curves[g.label], strict=True)] for g in groups}
+    columns = list(dict.fromkeys(name for runs in rows.values() for run in runs for name in run))
+    found = Table("configuration", "seeds", *columns, box=box.SIMPLE, title_justify="left",
+                  title="mean over seeds ± half the 95 % t-interval")  # fmt: skip
+    for label, runs in rows.items():
+        own = [[run[name] for run in runs if name in run] for name in columns]
+        found.add_row(label, str(len(runs)), *(str(t_interval(values)) if values else "" for values in own))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,8 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stages = reader.stages(question.experiments, "rl-%")
     mine = [stage for group in groups for run in group.runs for stage in stages.get(run.run_id, {}).values()]
     histories = reader.histories(mine, METRICS.__contains__)
+    curves = {g.label: [rl_curves(stages.get(run.run_id, {}), histories) for run in g.runs] for g in groups}
     title = f"{question.title}: RL, mean over seeds and 95 % t-interval"
-    figure(groups, stages, histories, title).savefig(question.out, dpi=130)
+    stability_figure(curves, title).savefig(question.out, dpi=130)
+    Console(width=240).print(table(groups, curves))
     say_left_out(question)
     print(question.out)
 

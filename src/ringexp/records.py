@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+CHOICE = "choice"
+"""`Prompt.kind` of multiple choice: the answer is the letter of an option."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

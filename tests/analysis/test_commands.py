@@ -92,6 +92,15 @@ def test_stability_draws_the_means(recorded: Recorded, tmp_path: Path, monkeypat
     assert means["grpo (n = 2)"] == {15.0}
 
 
+def test_steadiness_by_hand(recorded: Recorded) -> None:
+    run = next(g for g in asked(recorded).groups if g.label == "c3po").runs[0]
+    curves = {"reward/mean": [(i, i / 10) for i in range(1, 9)], "train/grad_norm": [(1, 5.0), (2, 1.0), (3, 2.0)],
+              "budget/tokens": [(1, 100), (2, 300)]}  # fmt: skip
+    found = stability.steadiness(run, curves)
+    assert found == pytest.approx({"pass@1": AFTER["c3po", int(run.seed)], "late reward": 0.75, "late gradient": 2.0,
+                                   "max gradient": 5.0, "tokens": 200.0, "tokens spread": 0.5})  # fmt: skip
+
+
 def test_entropy_marks_selected_checkpoints(
     recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

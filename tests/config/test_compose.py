@@ -1,5 +1,6 @@
 """Every file under conf/ composes, validates, and names things that exist."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,23 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.cli import conf_dir
-from ringexp.config.validate import typed, validate
+from ringexp.config.validate import USES, typed, validate
+from ringexp.curation.card import About
+from ringexp.curation.dataset import DatasetWriter, Row
+from ringexp.domains.adapters import ADAPTERS
 from ringexp.mixing.schedule import resolve_stages, stage_weights
 from ringexp.models.bailing_moe import BailingMoeForCausalLM, count_parameters
 from ringexp.models.build import build_config
+from ringexp.records import Prompt
 
 Composed = Callable[..., DictConfig]
 
 OPTIONS = sorted(
     f"{path.parent.relative_to(conf_dir()).as_posix()}={path.stem}"
-    for path in conf_dir().rglob("*.yaml") if path.parent != conf_dir() and not path.parent.match("hydra/*")
+    for path in conf_dir().rglob("*.yaml")
+    if path.parent != conf_dir() and not path.parent.match("hydra/*") and not path.parent.match("data/*")
 )  # fmt: skip
+SWEEPS = sorted(f"sweep={path.stem}" for path in (conf_dir() / "sweep").glob("*.yaml"))
 
 
 DOMAINS = ("math", "code", "science")
@@ -31,14 +38,28 @@ NATURAL = 2_800 / 6_400
 
 def complete(composed: Composed, rows: Path, option: str) -> DictConfig:
     """The configuration of one option, with the data it asks for and a schedule that these can serve."""
+    if option == "data=curated":
+        return composed(option, f"data.path={curated(rows.parent / 'set')}")
     config = composed(option)
     extra = []
     if OmegaConf.is_missing(config.data, "path"):
         extra.append(f"data.path={rows.parent if option == 'data=hub' else rows}")
     extra += [f"data.files.{domain}={rows}" for domain in config.data.get("files", {})]
+    if OmegaConf.is_missing(config.selection.rule, "step"):
+        extra.append(f"selection.rule.step={config.sft.checkpoint_every}")
+    extra += [f"{key}={rows}" for key, tasks in USES.items() if config.task.name in tasks]
     if len(config.data.pools) == 1:
         extra.append(f"schedule={next(iter(config.data.pools))}_only")
     return composed(option, *extra) if extra else config
+
+
+def curated(folder: Path) -> Path:
+    """A versioned dataset with a row of each domain."""
+    with DatasetWriter(folder) as writer:
+        for domain in DOMAINS:
+            writer.add(Row(Prompt("a", domain, "What is 1 + 1?", "2")))
+        writer.finish(About("set"))
+    return folder
 
 
 def targets(node: Any) -> Iterator[str]:
@@ -57,7 +78,7 @@ def test_the_groups_of_the_schema_have_options() -> None:
             "trainer", "tracking", "paths", "experiment", "debug"} <= groups  # fmt: skip
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", [*OPTIONS, *SWEEPS])
 def test_every_option_composes_validates_and_names_things_that_exist(
     composed: Composed, rows: Path, option: str
 ) -> None:
@@ -76,6 +97,25 @@ def test_every_experiment_can_be_shrunk(composed: Composed, rows: Path, option: 
     config = typed(composed(option, "debug=fast", *(files(rows) if option == "experiment=ring_lite" else [])))
     validate(config)
     assert (config.sft.max_steps, config.trainer.max_steps) == (20, 8)
+
+
+def test_every_source_names_things_that_exist_and_pins_its_commit() -> None:
+    sources = {path.stem: yaml.safe_load(path.read_text()) for path in (conf_dir() / "data" / "source").glob("*.yaml")}
+    assert len(sources) >= 18
+    for name, own in sources.items():
+        assert callable(get_object(own["_target_"]))
+        assert own.get("adapter", "records") in ADAPTERS
+        if own["_target_"] == "ringexp.domains.public.load_hub" and not name.startswith("ring_lite"):
+            assert re.fullmatch("[0-9a-f]{40}", own["revision"]), name
+
+
+def test_another_source_is_chosen_by_name(composed: Composed, rows: Path) -> None:
+    config = typed(composed("data=math500", "schedule=math_only", "data/source@data.pools.math.train=deepscaler",
+                            "data/source@data.pools.math.test=aime25", f"data.path={rows}"))  # fmt: skip
+    validate(config)
+    math = config.data.pools["math"]
+    assert math["train"]["name_or_path"] == "agentica-org/DeepScaleR-Preview-Dataset"
+    assert (math["test"]["adapter"], math["test"]["path"]) == ("aime", str(rows))
 
 
 def test_the_help_page_is_ours(composed: Composed) -> None:
@@ -137,7 +177,7 @@ def test_schedules_are_what_their_names_say(
 
 
 def files(rows: Path) -> list[str]:
-    return [f"data.files.{domain}={rows}" for domain in DOMAINS]
+    return [f"data.files.science={rows}"]
 
 
 def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:
@@ -149,3 +189,9 @@ def test_ring_lite_builds_its_model(composed: Composed, rows: Path) -> None:
     assert f"{total / 1e9:.2f}" == "16.80"
     assert count_parameters(architecture)[0] == total
     assert f"{count_parameters(architecture)[1] / 1e9:.2f}" == "2.75"
+
+
+def test_the_level_of_isolation_is_one_key_that_reaches_the_verifier(composed: Callable[..., DictConfig]) -> None:
+    for level in ("bubblewrap", "process"):
+        config = typed(composed(f"rewards.code.isolation={level}"))
+        assert config.rewards.verifiers["code"]["isolation"] == level

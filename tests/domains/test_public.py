@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from ringexp.code_tests import FunctionTests, read_tests
-from ringexp.domains.adapters import gsm8k, humaneval, records
+from ringexp.domains.adapters.functions import humaneval
+from ringexp.domains.adapters.math import gsm8k
+from ringexp.domains.adapters.own import records
 from ringexp.domains.public import load_hub, load_jsonl
 from ringexp.errors import ConfigError, DataError
 from ringexp.records import Outcome
@@ -141,7 +143,7 @@ def test_bytes_that_are_no_text_missing_and_empty_files(tmp_path: Path) -> None:
 
 def test_impossible_arguments_name_their_key(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", [row(0)])
-    with pytest.raises(ConfigError, match=r"unknown data.adapter 'csv': use one of gsm8k, humaneval, records"):
+    with pytest.raises(ConfigError, match=r"unknown adapter 'csv': use one of aime, apps, .*, records"):
         load_jsonl(path, "csv")
     for fractions in ([0.5, 0.5], [0.9, 0.2, -0.1], [0.5, 0.2, 0.2]):
         with pytest.raises(ConfigError, match=r"data\.fractions"):
@@ -180,7 +182,7 @@ def test_named_splits_are_kept_and_a_question_in_two_of_them_leaves_training(tmp
     assert [p.question for p in pool.train] == [f"What is {i}+1?" for i in (0, 1, 2, 4, 5, 6, 7)]
     assert [p.trace for p in pool.validation] == ["t"]
     assert len(pool.test) == 4
-    assert report.dropped == {"duplicate": 2, "in_evaluation": 1, "other_domain": 1}
+    assert report.dropped == {"in_evaluation": 3, "other_domain": 1}
 
 
 @pytest.fixture
@@ -213,10 +215,13 @@ def test_hub_reads_a_local_file_as_load_jsonl_does(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("hub_cache")
 def test_hub_errors_name_row_or_key(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", [row(0), {"question": "q", "answer": None}])
-    with pytest.raises(DataError, match=r'x.jsonl, split train, row 2: field "answer": expected text, found NoneType'):
+    with pytest.raises(DataError, match=r'x.jsonl, line 2: field "answer": expected text, found NoneType'):
         load_hub(str(path), "records")
-    with pytest.raises(DataError, match=r"cannot load dataset .*missing.*check data.path"):
+    with pytest.raises(DataError, match=r"no such file: .*missing: set data.path"):
         load_hub(str(tmp_path / "missing"), "records")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"cannot load dataset .*empty.*check data.path"):
+        load_hub(str(tmp_path / "empty"), "records")
 
 
 @needs_gsm8k

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringexp.evaluation.objective import outcome
+from ringexp.evaluation.objective import measured, outcome
 
 BEFORE = {"eval/math/pass_at_1": 0.5, "eval/code/pass_at_1": 0.25, "eval/mean/pass_at_1": 0.375,
           "eval/math/pass_at_2": 0.9}  # fmt: skip
@@ -15,6 +15,11 @@ AFTER = {"eval/math/pass_at_1": 0.75, "eval/code/pass_at_1": 0.125, "eval/mean/p
 ])  # fmt: skip
 def test_mean_or_worst_of_gain_or_end(objective: str, value: float) -> None:
     assert outcome(BEFORE, AFTER, objective) == value
+
+
+def test_all_of_it_by_domain() -> None:
+    assert measured(BEFORE, AFTER) == {"gain/code": -0.125, "gain/math": 0.25, "gain/mean": 0.0625,
+                                       "final/code": 0.125, "final/math": 0.75, "final/mean": 0.4375}  # fmt: skip
 
 
 def test_other_objectives_and_other_domains_are_refused() -> None:

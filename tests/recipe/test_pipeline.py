@@ -38,6 +38,7 @@ def test_no_secret_of_the_environment_reaches_the_store(first: Store) -> None:
 def test_where_the_run_came_from_is_recorded(first: Store) -> None:
     tags = first.pipeline.data.tags
     assert tags["ringexp.command"].startswith("ringexp debug=fast ")
+    assert tags["ringexp.code_isolation"] == "bubblewrap"
     assert {"ringexp.git_commit", "ringexp.lock_hash", "ringexp.data_fingerprint", "ringexp.tokenizer_fingerprint",
             "ringexp.hardware.processor", "ringexp.version.torch"} <= tags.keys()  # fmt: skip
     files = {file.path for file in first.client.list_artifacts(first.pipeline.info.run_id)}

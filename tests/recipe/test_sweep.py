@@ -15,10 +15,10 @@ SMALL = ("sft.max_steps=10", "trainer.max_steps=4", "evaluation.during.every=1")
 SEARCH = ("sweep=two_stage_mixing", f"hydra.sweeper.n_trials={TRIALS}", "hydra.sweeper.enqueue=[two_stage]", *SMALL)
 
 
-def study_of(folder: Path) -> optuna.Study:
+def study_of(folder: Path, name: str = "two_stage_mixing") -> optuna.Study:
     (journal,) = folder.glob("sweeps/*.journal")
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
-    return optuna.load_study(study_name=None, storage=storage)
+    return optuna.load_study(study_name=f"{name}-ring_tiny-s0", storage=storage)
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,15 @@ def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: 
 
 SHIPPED = ("three_stage_mixing", "c3po_budget", "entropy_band")
 ALLOWED = "schedule.max_epochs=0.001"
+HERE = "hydra.sweeper.winners"
+WINNERS = (f"{HERE}.n=1", f"{HERE}.seeds=[5]", f"{HERE}.overrides.evaluation.prompts=16",
+           f"{HERE}.overrides.evaluation.samples=2", f"{HERE}.overrides.evaluation.k=[1,2]")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Studies of one sampled trial, a folder each, in one process; last a run that draws more than it may.
+    """Studies of one sampled trial, a folder each, in one process; the winner of one on one more seed; last a run that
+    draws more than it may.
 
     Gives their parent folder and what was said.
     """
@@ -110,7 +114,8 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         length = "sft.max_steps=choice(5,10)" if name == "entropy_band" else "sft.max_steps=5"
         commands.append([name, f"sweep={name}", "hydra.sweeper.enqueue=[]", "trainer.max_steps=3", length])
     studies = [[f"paths.store={folder}/{where}", *rest, "hydra.sweeper.n_trials=1"] for where, *rest in commands]
-    done = several(*studies, [f"paths.store={folder}/alone", "schedule=searched_two_stage", ALLOWED])
+    winners = [*studies[SHIPPED.index("c3po_budget") + 2], *WINNERS]
+    done = several(*studies, winners, [f"paths.store={folder}/alone", "schedule=searched_two_stage", ALLOWED])
     assert done.returncode == 2, done.stderr[-3000:]
     return folder, done.stderr
 
@@ -137,7 +142,31 @@ def test_a_schedule_beyond_the_data_is_not_trained(others: tuple[Path, str]) -> 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies_run(others: tuple[Path, str], name: str) -> None:
     assert {run.info.status for run in Store(others[0] / name).runs} == {"FINISHED"}
-    assert [trial.state for trial in study_of(others[0] / name).trials] == [TrialState.COMPLETE]
+    assert [trial.state for trial in study_of(others[0] / name, name).trials] == [TrialState.COMPLETE]
+
+
+def test_the_winner_is_run_on_test_prompts_beside_the_configuration(others: tuple[Path, str]) -> None:
+    """Pipelines like any other, their SFT trained once; what was measured is what their runs hold."""
+    folder = others[0] / "c3po_budget"
+    store = Store(folder)
+    (run,), (sweep,) = store.kind("winners"), store.kind("sweep")
+    assert run.data.tags[PARENT] == sweep.info.run_id
+    pipelines = [one for one in store.kind("pipeline") if one.data.tags[PARENT] == run.info.run_id]
+    assert [one.data.params["seed"] for one in pipelines] == ["5", "5"]
+    stages = [one.data.tags for one in store.kind("stage") if one.data.tags["ringexp.stage"] == "sft"]
+    assert sum("ringexp.reused_from" in tags for tags in stages) == 1
+    assert all("final/rl/mean/pass_at_1" in one.data.metrics for one in pipelines)  # of test prompts alone
+    table = json.loads(_artifact(store, sweep, "winners.json"))
+    assert table == json.loads(_artifact(store, run, "winners.json"))
+    means = {(row[0], row[1]): row[2] for row in table["data"]}
+    default, won = (one.data.metrics for one in pipelines)
+    for domain in ("code", "math", "science", "mean"):
+        gains = [m[f"final/rl/{domain}/pass_at_1"] - m[f"final/sft/{domain}/pass_at_1"] for m in (default, won)]
+        assert [means["default", f"gain/{domain}"], means["trial 0", f"gain/{domain}"]] == pytest.approx(gains)
+        assert means["trial 0 − default", f"gain/{domain}"] == pytest.approx(gains[1] - gains[0])
+    assert Path(store.client.download_artifacts(sweep.info.run_id, "winners.png")).stat().st_size > 10_000
+    listed = json.loads(store.client.get_run(sweep.info.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert [entry["path"] for entry in listed] == ["trials.json", "winners.json"]
 
 
 @pytest.mark.parametrize("name", ["two_stage_mixing", *SHIPPED])

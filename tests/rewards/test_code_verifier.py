@@ -18,6 +18,7 @@ from ringexp.rewards.sandbox import Job, Sandbox
 CORRECT, WRONG, UNPARSABLE, TIMEOUT, ERROR = Outcome
 HUMANEVAL = Path(__file__).parents[3] / "shared" / "data" / "humaneval_first60.jsonl"
 ADD_ONE = FunctionTests("f", "", "def check(f):\n    assert [f(i) for i in range(9)] == [*range(1, 10)]\n").to_json()
+ASSERTION = "assert [f(i) for i in range(9)] == [*range(1, 10)]"
 GOOD = "```python\ndef f(x):\n    return x + 1\n```"
 WRONG_VALUE = "```python\ndef f(x):\n    return x\n```"
 
@@ -90,7 +91,7 @@ def test_what_each_response_is_worth(verifier: CodeVerifier) -> None:
     expected = {
         GOOD: Verdict(CORRECT),
         f"{WRONG_VALUE}\nNo:\n{GOOD}": Verdict(CORRECT),
-        f"{GOOD}\nNo:\n{WRONG_VALUE}": Verdict(WRONG, "assertion failed"),
+        f"{GOOD}\nNo:\n{WRONG_VALUE}": Verdict(WRONG, f"{ASSERTION}: f(8) returned 8"),
         GOOD.removesuffix("```"): Verdict(UNPARSABLE, "no complete code block"),
         "def f(x):\n    return x + 1": Verdict(UNPARSABLE, "no complete code block"),
         "```python\n\n```": Verdict(UNPARSABLE, "empty code block"),

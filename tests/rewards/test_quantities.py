@@ -158,13 +158,13 @@ HOSTILE = (
 
 def test_hostile_units_are_bounded_and_the_next_item_is_judged(exact: MathVerifier) -> None:
     judged(exact, "3 m", "4 m")
-    process = psutil.Process(exact.worker_pid)
+    process = psutil.Process(exact.worker_pids[0])
     before = process.cpu_times()
     for box in HOSTILE:
         assert judged(exact, "3 m", box).outcome in (UNPARSABLE, WRONG), box
         assert judged(exact, "3 m", "300 cm").outcome is CORRECT
-    after = psutil.Process(exact.worker_pid).cpu_times()
-    assert exact.worker_pid == process.pid
+    after = psutil.Process(exact.worker_pids[0]).cpu_times()
+    assert exact.worker_pids == [process.pid]
     assert after.user + after.system - before.user - before.system < 3
     assert process.memory_info().rss < 600 * 1024**2
 
@@ -228,7 +228,7 @@ def test_without_units_integers_cost_no_process_and_pint_is_never_imported() -> 
     plain = MathVerifier()
     for gold, box, expected in (("270", "270", CORRECT), ("270", "271", WRONG)):
         assert judged(plain, gold, box).outcome is expected
-    assert plain.worker_pid is None
+    assert plain.worker_pids == []
     heavy = "{'pint', 'sympy', 'math_verify', 'numpy'}"
     check = (
         "import sys, ringexp.rewards.math_worker as w, ringexp.rewards.quantities, ringexp.rewards.quantity_judge\n"
@@ -242,7 +242,7 @@ def test_without_units_integers_cost_no_process_and_pint_is_never_imported() -> 
 def test_integers_within_the_tolerance_are_not_cut_short(lenient: MathVerifier) -> None:
     short = MathVerifier(units=True, relative_tolerance=0.01)
     assert judged(short, "270", "270").outcome is CORRECT
-    assert short.worker_pid is None
+    assert short.worker_pids == []
     assert judged(lenient, "270", "272").outcome is CORRECT
 
 

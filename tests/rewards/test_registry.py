@@ -1,13 +1,14 @@
 """The registry: dispatch by domain, order, refusal of unknown domains."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from ringexp.errors import ConfigError
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.math import MathVerifier
-from ringexp.rewards.registry import Verifier, VerifierRegistry
+from ringexp.rewards.registry import Verifier, VerifierRegistry, judged_by
 
 
 class Exact:
@@ -42,6 +43,17 @@ def test_a_mixed_batch_keeps_its_order_and_each_verifier_is_called_once() -> Non
     assert (math.closed, code.closed) == (1, 1)
 
 
+def test_multiple_choice_of_any_domain_goes_to_its_own_verifier() -> None:
+    science, choice = Exact("science"), Exact("choice")
+    kinds = ("choice", "word", "choice")
+    asked = [replace(p, kind=kind) for p, kind in zip(prompts("science", "science", "law"), kinds)]
+    verdicts = VerifierRegistry({"science": science, "choice": choice}).score(asked, ["0", "1", "2"])
+    assert [(v.detail, v.reward) for v in verdicts] == [("choice", 1), ("science", 1), ("choice", 1)]
+    assert [judged_by(p) for p in asked] == ["choice", "science", "choice"]
+    with pytest.raises(ConfigError, match="no verifier for prompts of kind 'choice': add it"):
+        VerifierRegistry({"science": science}).score(asked, ["0", "1", "2"])
+
+
 def test_an_unknown_domain_is_refused_before_anything_is_scored() -> None:
     math = Exact("math")
     registry = VerifierRegistry({"math": math})
@@ -62,3 +74,10 @@ def test_prompts_and_texts_of_different_number_are_a_programming_error() -> None
 def test_verifiers_and_the_registry_fulfil_the_protocol() -> None:
     assert isinstance(MathVerifier(), Verifier)
     assert isinstance(VerifierRegistry({}), Verifier)
+
+
+def test_what_verifiers_say_of_themselves_is_gathered_for_a_runs_tags() -> None:
+    code = Exact("code")
+    code.tags = {"code_isolation": "process"}  # type: ignore[attr-defined]
+    assert VerifierRegistry({"math": Exact("math"), "code": code}).tags == {"code_isolation": "process"}
+    assert VerifierRegistry({"math": Exact("math")}).tags == {}

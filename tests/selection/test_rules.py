@@ -10,7 +10,7 @@ import pytest
 
 from ringexp.errors import RecordError
 from ringexp.records import Checkpoint
-from ringexp.selection.rules import Choice, best_pass_at_1, best_validation_loss, entropy_band, last
+from ringexp.selection.rules import Choice, at_step, best_pass_at_1, best_validation_loss, entropy_band, last
 
 Rule = Callable[[list[Checkpoint]], Choice]
 BAND: Rule = partial(entropy_band, low=0.25, high=0.75)
@@ -96,3 +96,10 @@ def test_no_candidate_raises(rule: Rule) -> None:
 def test_a_bad_band_raises(low: float, high: float) -> None:
     with pytest.raises(ValueError, match="is not a band"):
         entropy_band(candidates("entropy/rollout", {1: 0.4}), low=low, high=high)
+
+
+def test_a_step_is_taken_by_its_number() -> None:
+    found = candidates("entropy/rollout", {30: 0.9, 10: 0.3, 20: 0.45})
+    assert at_step(found, step=20).checkpoint.step == 20
+    with pytest.raises(RecordError, match=r"selection\.rule\.step=25: .* there are 10, 20, 30"):
+        at_step(found, step=25)

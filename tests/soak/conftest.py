@@ -1,11 +1,11 @@
-"""Everything here is marked `soak`; the helpers of tests/recipe and the tracking server are shared."""
+"""Everything here is marked `soak`; helpers of tests/recipe and tests/rewards and the tracking server are shared."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-for folder in ("recipe", "tracking"):
+for folder in ("recipe", "tracking", "rewards"):
     sys.path.insert(0, str(Path(__file__).parents[1] / folder))
 
 from server_process import tracking_server

@@ -59,10 +59,12 @@ def weights(folder: Path) -> dict[str, str]:
 
 def kill_at(folder: Path, name: str, seconds: float) -> bool:
     """Start the command, wait for the file, then the seconds, kill it with all its processes; False: it had ended."""
-    process = subprocess.Popen(command(f"paths.store={folder}", SEED), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    with (folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(command(f"paths.store={folder}", SEED), stdout=subprocess.DEVNULL, stderr=said,
+                                   start_new_session=True)  # fmt: skip
     while name and not (folder / name).exists():
-        assert process.poll() is None, f"ended before {name} appeared"
+        assert process.poll() is None, f"ended before {name} appeared: {(folder / 'said.txt').read_text()[-3000:]}"
         time.sleep(0.01)
     time.sleep(seconds)
     if process.poll() is not None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,13 @@ class Application:
                               env=os.environ | environment, check=False)  # fmt: skip
         assert status is None or done.returncode == status, done.stderr
         return done
+
+    def several(self, *commands: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Commands one after the other in one process, whatever their statuses."""
+        script = Path(__file__).with_name("several_sweeps.py")
+        own = json.dumps([self.command(*overrides)[1:] for overrides in commands])
+        return subprocess.run([sys.executable, str(script), own], cwd=self.folder, text=True, capture_output=True,
+                              timeout=120, check=True)  # fmt: skip
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         path = self.folder / "events.jsonl"

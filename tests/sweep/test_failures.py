@@ -10,7 +10,7 @@ from applications import Application, states
 from optuna.trial import TrialState
 
 from ringexp.errors import ConfigError
-from ringexp.sweep import loop
+from ringexp.sweep import command
 from ringexp.sweep.settings import settings
 
 
@@ -77,7 +77,7 @@ X = {"params": {"x": "interval(0,1)"}}
 def test_bad_input_is_one_line(given: dict[str, Any], names: str) -> None:
     """Raised before the study, the launcher or the job's configuration is touched."""
     with pytest.raises(ConfigError) as caught:
-        loop.sweep(settings(given), [], None, None, None)  # type: ignore[arg-type]
+        command.sweep(settings(given), [], None, None, None)  # type: ignore[arg-type]
     assert names in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
@@ -87,7 +87,7 @@ def test_bad_input_is_one_line(given: dict[str, Any], names: str) -> None:
     (["seed=interval(0"], "interval(0"),
     (["sede=choice(0,1)"], "sede"),
     (["seed=choice(0,1)", "hydra.sweeper.sampler=nosuch"], "hydra.sweeper.sampler=nosuch: unknown"),
-    (["seed=choice(0,1)", "hydra/launcher=joblib"], "hydra/launcher"),
+    (["seed=choice(0,1)", "hydra.launcher._target_=my.Launcher"], "hydra/launcher: ringexp_optuna knows basic and"),
 ])  # fmt: skip
 def test_the_command_says_it_in_one_line_and_status_2(tmp_path: Path, overrides: list[str], names: str) -> None:
     done = subprocess.run([sys.executable, "-m", "ringexp.cli", "-m", "hydra/sweeper=ringexp_optuna", *overrides],

@@ -1,5 +1,6 @@
 """The MLflow record against a real store: steps once, true status, runs found again."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ringexp.config.schema import TrackingConfig
+from ringexp.domains.pool import Pool
 from ringexp.errors import RecordError
+from ringexp.records import Prompt
 from ringexp.selection.catalog import Catalog
 from ringexp.selection.rules import entropy_band
 from ringexp.tracking.loggers import RecordLogger
@@ -161,3 +164,15 @@ def test_system_metrics_go_on_where_a_resumed_run_ended(store: Store, monkeypatc
         steps = [step for step, _ in history(store, record.run_id, key)]
         assert steps == list(range(len(steps))), key
         assert len(steps) >= 4
+
+
+def test_a_pool_says_in_mlflow_where_its_rows_come_from(store: Store) -> None:
+    prompt = Prompt("a", "math", "What is 1+1?", "2")
+    origin = {"hub": "own/set", "revision": "0" * 40, "fingerprints": {"own/set": {"train": "c0ffee"}}}
+    record = store.create("r", {})
+    record.log_datasets({"math": Pool("math", (prompt,), origin=origin)}, "own", {"path": "https://u:secret@host/x"})
+    record.finish("FINISHED")
+    (logged,) = store.client.get_run(record.run_id).inputs.dataset_inputs
+    source = json.loads(logged.dataset.source)
+    assert (logged.dataset.name, source["origin"]) == ("own/math", origin)
+    assert "secret" not in logged.dataset.source

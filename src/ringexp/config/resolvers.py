@@ -1,8 +1,13 @@
 """OmegaConf resolvers that conf/ may use."""
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
+
+from ringexp.errors import DataError
 
 
 def scaled(value: int, numerator: int, denominator: int) -> int:
@@ -38,6 +43,33 @@ def product(*values: float) -> float:
     return math.prod(float(value) for value in values)
 
 
+def _curated_rows(path: str) -> dict[str, dict[str, int]]:
+    """The rows per domain and split that the card of a dataset counts. Raises DataError where there is none."""
+    card = Path(path) / "card.json"
+    if not card.is_file():
+        raise DataError(f"data.path={path}: no dataset there; name a folder that task=curate wrote, with its card.json")
+    try:
+        rows: dict[str, dict[str, int]] = json.loads(card.read_text("utf-8"))["rows"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{card}: not a card of ringexp ({error}): write the dataset again") from error
+    return rows
+
+
+def curated_pools(path: str) -> dict[str, dict[str, Any]]:
+    """`${curated_pools:<folder>}`: a pool for each domain of a versioned dataset, for `data.pools`."""
+    return {domain: {"_target_": "ringexp.curation.dataset.load_curated", "path": path, "domain": domain}
+            for domain in _curated_rows(path)}  # fmt: skip
+
+
+def curated_sizes(path: str) -> dict[str, float]:
+    """`${curated_sizes:<folder>}`: the training rows of each of its domains, for `data.sizes`.
+
+    A built-in domain that it does not have counts as one row: a schedule that names it is refused for want of prompts.
+    """
+    own = {domain: float(splits.get("train", 0)) for domain, splits in _curated_rows(path).items()}
+    return {"math": 1.0, "code": 1.0, "science": 1.0} | own
+
+
 def register() -> None:
     """Make the resolvers known to OmegaConf; may be called again."""
     OmegaConf.register_new_resolver("sum", total, replace=True)
@@ -46,3 +78,5 @@ def register() -> None:
     OmegaConf.register_new_resolver("rest", rest, replace=True)
     OmegaConf.register_new_resolver("product", product, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)
+    OmegaConf.register_new_resolver("curated_pools", curated_pools, replace=True)
+    OmegaConf.register_new_resolver("curated_sizes", curated_sizes, replace=True)

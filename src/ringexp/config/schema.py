@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from ringexp.config.curation import CurationConfig
+from ringexp.config.distillation import DistillationConfig
 from ringexp.config.recipe import (
     AlgorithmConfig,
     Component,
@@ -40,6 +42,8 @@ class ModelConfig:
 class DataConfig:
     """`pools` maps a domain to what builds its pool; rows longer than the limits are left out and counted.
 
+    `guessable` lets training use prompts whose answer can be guessed: multiple choice, yes or no.
+
     `sizes` are the pools' sizes as the shipped schedules weigh domains by them; a pool may hold fewer rows.
 
     `max_response_tokens` limits responses in the schedules' first stage, `raised_response_tokens` in later ones.
@@ -49,6 +53,7 @@ class DataConfig:
     path: str | None = None
     files: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
+    guessable: bool = False
     max_prompt_tokens: int = 128
     max_trace_tokens: int = 128
     max_response_tokens: int = 128
@@ -66,11 +71,23 @@ class RolloutConfig:
     near_tie: float = 1e-5
 
 
+ISOLATION = ("bubblewrap", "process")
+"""How generated code is kept apart from the machine, the stronger level first."""
+
+
+@dataclass
+class CodeRewardsConfig:
+    """`isolation` is the level at which generated code runs: bubblewrap, or process where that cannot run."""
+
+    isolation: str = ISOLATION[0]
+
+
 @dataclass
 class RewardsConfig:
-    """`verifiers` maps a domain to what judges its responses."""
+    """`verifiers` maps a domain to what judges its responses; the one named `choice` judges multiple choice."""
 
     verifiers: dict[str, Component] = MISSING
+    code: CodeRewardsConfig = field(default_factory=CodeRewardsConfig)
 
 
 @dataclass
@@ -146,6 +163,7 @@ class Config:
     rewards: RewardsConfig = MISSING
     selection: SelectionConfig = MISSING
     evaluation: EvaluationConfig = MISSING
+    distillation: DistillationConfig = MISSING
     trainer: TrainerConfig = MISSING
     tracking: TrackingConfig = MISSING
     paths: PathsConfig = MISSING
@@ -156,5 +174,8 @@ class Config:
     sweep_run: str | None = None
     run_id: str | None = None
     steps: int | None = None
+    input: str | None = None
+    output: str | None = None
     progress: bool = True
     trial: TrialConfig | None = None
+    curation: CurationConfig = field(default_factory=CurationConfig)

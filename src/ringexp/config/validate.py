@@ -6,9 +6,11 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from ringexp.config.distillation import check_distillation
+from ringexp.config.hub import is_hub_name
 from ringexp.config.recipe import OBJECTIVES
 from ringexp.config.schedules import check_schedule, check_weights
-from ringexp.config.schema import Config
+from ringexp.config.schema import ISOLATION, Config
 from ringexp.errors import ConfigError, DataError
 
 
@@ -36,6 +38,7 @@ def _missing(node: Any, key: str = "") -> list[str]:
 
 def validate(config: Config) -> None:
     """Refuse impossible values before anything is loaded. Raises ConfigError or DataError."""
+    _paths(config)
     _positive(config)
     _names(config)
     if config.algorithm.group_size < 2:
@@ -47,12 +50,16 @@ def validate(config: Config) -> None:
     check_schedule(config.schedule, config.trainer.max_steps)
     _domains(config)
     _selection(config)
+    if not OmegaConf.is_missing(config, "distillation"):  # records from before there was such a group have none
+        check_distillation(config.distillation)
     if config.evaluation.split not in ("train", "validation", "test"):
         raise ConfigError(f"evaluation.split={config.evaluation.split}: use train, validation or test")
     if config.reuse not in ("auto", "never"):
         raise ConfigError(f"reuse={config.reuse}: use auto or never")
     if config.evaluation.objective not in OBJECTIVES:
         raise ConfigError(f"evaluation.objective={config.evaluation.objective}: use one of {', '.join(OBJECTIVES)}")
+    if config.rewards.code.isolation not in ISOLATION:
+        raise ConfigError(f"rewards.code.isolation={config.rewards.code.isolation}: use one of {', '.join(ISOLATION)}")
     if not config.paths.store:
         raise ConfigError("paths.store: name a folder; an empty one would be the root of the file system")
     _files(config)
@@ -67,14 +74,31 @@ def validate(config: Config) -> None:
         )
 
 
+USES = {"input": ("score",), "output": ("score",)}
+"""The tasks that read or write a file which the command names."""
+
+
+def _paths(config: Config) -> None:
+    """A task that works on a file has it; another is not given one that it would ignore."""
+    for key, tasks in USES.items():
+        path = getattr(config, key)
+        if config.task.name in tasks and not path:
+            raise ConfigError(f"{key}: task={config.task.name} needs a file, e.g. {key}=<file>.jsonl")
+        if config.task.name not in tasks and path is not None:
+            raise ConfigError(f"{key}={path}: task={config.task.name} does not use it; leave it out")
+
+
 def _files(config: Config) -> None:
     """The files that the data are read from are there."""
     named = {f"data.files.{domain}": path for domain, path in config.data.files.items()}
-    if config.data.path is not None and str(config.data.name) in ("gsm8k", "jsonl", "humaneval"):
-        named["data.path"] = config.data.path
-    for key, path in named.items():
-        if not Path(path).is_file():
-            raise DataError(f"{key}={path}: no such file")
+    path = config.data.path
+    elsewhere = path is not None and (Path(path).is_dir() or is_hub_name(path))
+    if path is not None and (str(config.data.name) in ("jsonl", "humaneval") or not elsewhere):
+        named["data.path"] = path
+    for key, file in named.items():
+        if not Path(file).is_file():
+            raise DataError(f"{key}={file}: no such file")
+
 
 
 POSITIVE = (
@@ -90,6 +114,8 @@ POSITIVE = (
     "evaluation.samples", "evaluation.temperature",
     "evaluation.max_response_tokens", "evaluation.table_rows", "rollout.tolerance",
     "evaluation.during.every", "evaluation.during.prompts", "evaluation.during.samples",
+    "curation.chunk_rows", "curation.clean.max_chars", "curation.clean.max_trace_chars", "curation.decontaminate.ngram",
+    "curation.difficulty.samples", "curation.difficulty.temperature", "curation.difficulty.max_response_tokens",
 )  # fmt: skip
 
 
@@ -117,15 +143,17 @@ def _names(config: Config) -> None:
     named = [("experiment_name", config.experiment_name)]
     named += [(f"schedule.stages[{i}].name", stage.name) for i, stage in enumerate(config.schedule.stages)]
     named += [("data.pools", domain) for domain in config.data.pools]
+    named += [("curation.against", name) for name in config.curation.against or ()]
     for key, name in named:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
             raise ConfigError(f"{key}: {name!r} may hold letters, digits, '_', '-' and '.' only")
     for domain in config.data.pools:
         if domain in RESERVED:
-            raise ConfigError(f"data.pools: a domain cannot be called {domain!r}; that word is part of metric names")
+            raise ConfigError(f"data.pools: a domain cannot be called {domain!r}; that word has a meaning of its own "
+                              "in metrics or under rewards.verifiers")
 
 
-RESERVED = ("mean", "max", "truncated", "outcome")
+RESERVED = ("mean", "max", "truncated", "outcome", "choice")
 
 
 def _algorithm(config: Config) -> None:
@@ -183,11 +211,18 @@ def _selection(config: Config) -> None:
             raise ConfigError(f"selection.rule.{key}={value}: must be a number")
     if low is not None and high is not None and not 0 <= low < high:
         raise ConfigError(f"selection.rule: low={low}, high={high} is not a band; low must lie below high")
+    step, sft = config.selection.rule.get("step"), config.sft
+    if step is not None and sft.max_steps is not None:
+        saved = step == sft.max_steps or (type(step) is int and 0 < step < sft.max_steps
+                                          and step % sft.checkpoint_every == 0)  # fmt: skip
+        if not saved:
+            raise ConfigError(f"selection.rule.step={step}: no checkpoint is saved there; one is at every "
+                              f"sft.checkpoint_every={sft.checkpoint_every} steps and at sft.max_steps={sft.max_steps}")
 
 
 def _domains(config: Config) -> None:
     pools, verifiers = set(config.data.pools), set(config.rewards.verifiers)
-    for stage in config.schedule.stages:
+    for stage in config.schedule.stages if config.task.name != "curate" else ():
         for domain in stage.weights or stage.prior or stage.domains or ():
             if domain not in pools:
                 raise ConfigError(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,12 +24,16 @@ GENERATORS: Mapping[str, Generator] = {"math": math.generate, "code": code.gener
 
 @dataclass(frozen=True)
 class Pool:
-    """One domain's prompts. The splits share no problem; who builds a pool answers for that."""
+    """One domain's prompts. The splits share no problem; who builds a pool answers for that.
+
+    `origin` says where the rows come from (file, or dataset and commit), for the record alone.
+    """
 
     domain: str
     train: tuple[Prompt, ...]
     validation: tuple[Prompt, ...] = ()
     test: tuple[Prompt, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -39,6 +43,19 @@ class Pool:
             for line in _canonical(split, prompts):
                 digest.update(line.encode())
         return digest.hexdigest()
+
+    @cached_property
+    def questions(self) -> tuple[Prompt, ...]:
+        """The distinct training prompts, from which RL draws: one with several traces counts once there."""
+        return each_once(self.train)
+
+
+def each_once(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts without those that repeat an earlier one but for the trace: question and answer are equal."""
+    first: dict[tuple[str, str], Prompt] = {}
+    for prompt in prompts:
+        first.setdefault((prompt.question, prompt.answer), prompt)
+    return tuple(first.values())
 
 
 def _canonical(split: str, prompts: Iterable[Prompt]) -> Iterable[str]:
@@ -67,4 +84,4 @@ def synthetic_pool(domain: str, train: int, validation: int, test: int, seed: in
     generate = GENERATORS[domain]
     counts = {"train": train, "validation": validation, "test": test}
     rows = {split: tuple(generate(count, split, seed, **options)) for split, count in counts.items()}
-    return Pool(domain, **rows)
+    return Pool(domain, rows["train"], rows["validation"], rows["test"])

@@ -1,47 +1,33 @@
-"""Pools from published datasets: JSONL files and the Hugging Face Hub, through adapters from row to prompt fields.
+"""Pools from published datasets: local files, folders and the Hugging Face Hub, through adapters from row to fields.
 
 Rows that name no split are divided by a hash of their question, so the division does not depend on their order, and
 all rows of one question land in one split. What is dropped is counted in the report.
 """
 
+import dataclasses
 import hashlib
 import json
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ringexp.code_tests import read_tests
-from ringexp.domains.adapters import ADAPTERS, Adapter, FieldError, Fields
-from ringexp.domains.pool import Pool
+from ringexp.config.hub import is_hub_name
+from ringexp.domains import reading
+from ringexp.domains.adapters import ADAPTERS, Adapter, FieldError, Fields, Unusable
+from ringexp.domains.dividing import FRACTIONS, OWN_SPLITS, Division, shares_of
+from ringexp.domains.placing import SPLITS, Loaded, Placed, Report, distinct, pooled, question_key
+from ringexp.domains.reading import Row, Tables
 from ringexp.errors import ConfigError, DataError
 from ringexp.records import Prompt
-from ringexp.seeds import derive
 
-SPLITS = ("train", "validation", "test")
-FRACTIONS = (0.8, 0.08, 0.12)
+__all__ = ["Loaded", "Placed", "Report", "load_hub", "load_jsonl", "prompt_of", "stream_hub", "stream_jsonl"]
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Counts of a load: rows read and kept per split; rows dropped, by reason.
-
-    Reasons: `duplicate` (same question, answer and trace as an earlier row), `other_domain` (the row names another
-    domain), `in_evaluation` (a training row whose question is also in validation or test, or a validation row's in
-    test: the rows name their splits and contradict each other).
-    """
-
-    read: int
-    kept: Mapping[str, int]
-    dropped: Mapping[str, int] = field(default_factory=dict)
-
-
-class Loaded(NamedTuple):
-    """A pool and the counts of what was dropped to get it."""
-
-    pool: Pool
-    report: Report
+_EVERY = 10.0
+"""Seconds between two lines about a source that is being read."""
 
 
 def load_jsonl(
@@ -51,7 +37,7 @@ def load_jsonl(
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
 ) -> Loaded:
-    """Read a JSONL file, line by line; blank lines are skipped.
+    """A pool from a local file of JSON lines; one that ends in .json, .csv or .parquet is read as that.
 
     Args:
         path: the file.
@@ -61,143 +47,168 @@ def load_jsonl(
         seed: which division by hash.
 
     Raises:
-        DataError: a missing or empty file, or a line that does not fit; the message names file, line and field.
+        DataError: a missing or empty file, or a row that does not fit; the message names file, row and field.
         ConfigError: an unknown adapter or impossible fractions.
     """
-    return _build(_jsonl_rows(Path(path)), _adapter(adapter), domain, _shares(fractions), seed, str(path))
+    return _build(_of_file(path, adapter, domain, fractions, seed))
 
 
-def load_hub(
-    name_or_path: str,
+def stream_jsonl(
+    path: str | Path,
     adapter: str | Adapter,
     domain: str = "math",
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
-    config_name: str | None = None,
-    revision: str | None = None,
-) -> Loaded:
-    """Read a dataset of the Hub, or a local file or folder, through `datasets.load_dataset`.
+    *,
+    left_out: Counter[str],
+) -> Iterator[Placed]:
+    """The rows that `load_jsonl` makes a pool of, one at a time: nothing is deduplicated, no file held in memory.
 
-    The dataset's own `validation` and `test` splits stay what they are. The rows of its other splits are divided by
-    hash among the splits that it does not have. Arguments and errors otherwise as for `load_jsonl`.
+    Rows that name another domain are among them; rows that an adapter leaves out are counted in `left_out`, by reason.
     """
-    adapt, shares = _adapter(adapter), _shares(fractions)
-    tables = _hub_tables(name_or_path, config_name, revision)
-    own = [s for s in ("validation", "test") if s in tables]
-    rest = {s: 0.0 if s in own else share for s, share in shares.items()}
+    return _placed(_of_file(path, adapter, domain, fractions, seed), left_out)
+
+
+def load_hub(name_or_path: str, adapter: str | Adapter, domain: str = "math", **options: Any) -> Loaded:
+    """A pool from a dataset of the Hub at a pinned commit, or from a local file or folder.
+
+    The splits that a source calls validation or test (`OWN_SPLITS`) stay what they are. The rows of its other splits
+    are divided by hash among the splits that it does not have.
+
+    Args:
+        name_or_path: `owner/name`, or a local file (.jsonl, .json, .csv, .parquet) or folder.
+        adapter: as for `load_jsonl`, and `domain`.
+        domain: the pool's.
+        options: of these
+            revision: the commit; needed with the Hub, where branches move.
+            path: a local file or folder, or another name, to take instead of `name_or_path`; null: that.
+            config_name: the dataset's configuration, or several.
+            files: the files of its repository to read, by split, where `datasets` cannot read the whole.
+            splits: what splits of the source are here, e.g. `{dev: test, prompt: null}`; null leaves one out.
+            split: where all rows go, whatever they say.
+            fractions, seed: as for `load_jsonl`.
+
+    Raises:
+        DataError: nothing there, or a row that does not fit; the message names file, row and field.
+        ConfigError: an unknown adapter or split, impossible fractions, or a dataset of the Hub without its commit.
+    """
+    return _build(_of_hub(name_or_path, adapter, domain, **options))
+
+
+def stream_hub(
+    name_or_path: str, adapter: str | Adapter, domain: str = "math", *, left_out: Counter[str], **options: Any
+) -> Iterator[Placed]:
+    """The rows that `load_hub` makes a pool of, one at a time; see `stream_jsonl`."""
+    return _placed(_of_hub(name_or_path, adapter, domain, **options), left_out)
+
+
+class _Opened(NamedTuple):
+    """A source that is ready to be read."""
+
+    tables: Tables
+    adapt: Adapter
+    domain: str
+    division: Division
+    name: str
+
+
+def _of_file(
+    path: str | Path, adapter: str | Adapter, domain: str, fractions: Sequence[float], seed: int
+) -> _Opened:
+    division = Division({"train": ""}, shares_of(fractions), seed)
+    return _Opened(reading.local_file(Path(path)), _adapter(adapter), domain, division, str(path))
+
+
+def _of_hub(
+    name_or_path: str,
+    adapter: str | Adapter,
+    domain: str,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    config_name: str | Sequence[str] | None = None,
+    revision: str | None = None,
+    path: str | None = None,
+    files: Mapping[str, str | Sequence[str]] | None = None,
+    splits: Mapping[str, str | None] | None = None,
+    split: str | None = None,
+) -> _Opened:
+    key = f"data.pools.{domain}"
+    own = {**OWN_SPLITS, **(splits or {})}
+    for name in (split, *own.values()):
+        if name is not None and name not in SPLITS:
+            raise ConfigError(f"{key}: unknown split {name!r}: use {', '.join(SPLITS)}")
+    adapt, shares, source = _adapter(adapter), shares_of(fractions), path or name_or_path
+    if Path(source).exists() or not is_hub_name(source):
+        tables = reading.local(Path(source), config_name)
+    else:
+        tables = reading.hub(source, revision, config_name, files, key)
+    named = {name: own.get(name, "") for name in tables.splits}
+    rest = {s: 0.0 if s in named.values() else share for s, share in shares.items()}
     if not sum(rest.values()):
         rest = {**rest, "train": 1.0}
-    return _build(_hub_rows(name_or_path, tables), adapt, domain, rest, seed, name_or_path)
-
-
-class _Row(NamedTuple):
-    """A raw row, where it stands, and the split of the source that it comes from."""
-
-    place: str
-    content: Any
-    split: str | None = None
-
-
-def _jsonl_rows(path: Path) -> Iterator[_Row]:
-    if not path.is_file():
-        raise DataError(f"no such file: {path}: set data.path to a JSONL file")
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            place = f"{path}, line {number}"
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                if text:
-                    yield _Row(place, json.loads(text))
-            except UnicodeDecodeError as error:
-                raise DataError(f"{place}: not UTF-8 at byte {error.start}: save the file as UTF-8") from error
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise DataError(f"{place}: not JSON: {error}") from error
-
-
-def _hub_tables(name: str, config_name: str | None, revision: str | None) -> Mapping[str, Iterable[Any]]:
-    """The dataset's splits by name."""
-    import datasets  # slow to import, and needed by no other source
-
-    kinds = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
-    kind = kinds.get(Path(name).suffix)
-    try:
-        if kind and Path(name).is_file():
-            tables = datasets.load_dataset(kind, data_files=name)
-        else:
-            tables = datasets.load_dataset(name, name=config_name, revision=revision)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise DataError(
-            f"cannot load dataset {name!r}: {error}: check data.path, data.config_name, data.revision"
-        ) from (error)
-    found: Mapping[str, Iterable[Any]] = dict(tables)
-    return found
-
-
-def _hub_rows(name: str, tables: Mapping[str, Iterable[Any]]) -> Iterator[_Row]:
-    for split, rows in tables.items():
-        for number, row in enumerate(rows, start=1):
-            yield _Row(f"{name}, split {split}, row {number}", row, split if split in SPLITS[1:] else None)
+    return _Opened(tables, adapt, domain, Division(named, rest, seed, split), source)
 
 
 def _adapter(adapter: str | Adapter) -> Adapter:
     if not isinstance(adapter, str):
         return adapter
     if adapter not in ADAPTERS:
-        raise ConfigError(f"unknown data.adapter {adapter!r}: use one of {', '.join(sorted(ADAPTERS))}")
+        raise ConfigError(f"unknown adapter {adapter!r}: use one of {', '.join(sorted(ADAPTERS))}")
     return ADAPTERS[adapter]
 
 
-def _shares(fractions: Sequence[float]) -> Mapping[str, float]:
-    if len(fractions) != len(SPLITS) or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ConfigError(
-            f"data.fractions is {list(fractions)}: give three shares ≥ 0 for {', '.join(SPLITS)} that sum to 1"
-        )
-    return dict(zip(SPLITS, fractions))
+def _placed(opened: _Opened, dropped: Counter[str]) -> Iterator[Placed]:
+    """Adapt and place the rows of a source, one at a time; what is left out is counted in `dropped`."""
+    for row in _watched(opened.tables.rows, opened.name):
+        if opened.division.leaves_out(row.split):
+            dropped["unused"] += 1
+            continue
+        try:
+            fields = _adapt(row, opened.adapt, opened.domain)
+        except Unusable as found:
+            dropped[found.reason] += 1
+            continue
+        split = opened.division.split(fields.question, fields.split, row.split)
+        yield Placed(row.place, split, prompt_of(fields, fields.domain or opened.domain))
 
 
-def _build(
-    rows: Iterable[_Row], adapt: Adapter, domain: str, shares: Mapping[str, float], seed: int, source: str
-) -> Loaded:
-    """Adapt, place and deduplicate the rows of a source."""
-    kept: dict[str, tuple[str, str, Prompt]] = {}
-    dropped: Counter[str] = Counter()
+def _build(opened: _Opened) -> Loaded:
+    """The pool of a source's own domain."""
+    left_out, dropped = Counter[str](), Counter[str]()
     read = 0
-    for row in rows:
-        read += 1
-        fields = _adapt(row, adapt, domain)
-        if fields.domain not in (None, domain):
-            dropped["other_domain"] += 1
-            continue
-        key = question_key(fields.question)
-        split = fields.split or row.split or _hashed_split(key, shares, seed)
-        prompt = _prompt(fields, domain)
-        if prompt.id in kept and SPLITS.index(kept[prompt.id][0]) >= SPLITS.index(split):
-            dropped["duplicate"] += 1
-            continue
-        dropped["duplicate"] += prompt.id in kept
-        kept[prompt.id] = (split, key, prompt)
+
+    def own() -> Iterator[Placed]:
+        nonlocal read
+        for row in _placed(opened, left_out):
+            read += 1
+            if row.prompt.domain == opened.domain:
+                yield row
+            else:
+                dropped["other_domain"] += 1
+
+    kept = distinct(own(), dropped)
+    read += left_out.total()
+    dropped.update(left_out)
     if not kept:
-        raise DataError(f"{source}: no rows of domain {domain!r} among {read}: check data.path and data.domain")
-    return _pool(domain, kept.values(), dropped, read)
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(dropped.items()))
+        raise DataError(f"{opened.name}: no rows of domain {opened.domain!r} among {read}"
+                        f"{f' ({reasons})' if reasons else ''}: check data.path and data.domain")  # fmt: skip
+    loaded = pooled(opened.domain, kept, dropped, read)
+    origin = {**opened.tables.origin, "rows": read}
+    return Loaded(dataclasses.replace(loaded.pool, origin=origin), loaded.report)
 
 
-def _pool(domain: str, rows: Iterable[tuple[str, str, Prompt]], dropped: Counter[str], read: int) -> Loaded:
-    """The pool of placed rows, each question in the most held-out split that any of its rows names."""
-    rows = list(rows)
-    held_out: dict[str, int] = {}
-    for split, key, _ in rows:
-        held_out[key] = max(held_out.get(key, 0), SPLITS.index(split))
-    chosen: dict[str, list[Prompt]] = {s: [] for s in SPLITS}
-    for split, key, prompt in rows:
-        if SPLITS.index(split) < held_out[key]:
-            dropped["in_evaluation"] += 1
-        else:
-            chosen[split].append(prompt)
-    pool = Pool(domain, **{s: tuple(p) for s, p in chosen.items()})
-    return Loaded(pool, Report(read, {s: len(p) for s, p in chosen.items()}, {k: n for k, n in dropped.items() if n}))
+def _watched(rows: Iterable[Row], source: str) -> Iterator[Row]:
+    """The rows; how many there have been so far is said now and then, on standard error."""
+    said = time.monotonic()
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if number % 1000 == 0 and time.monotonic() - said > _EVERY:
+            said = time.monotonic()
+            print(f"ringexp: {source}: {number:,} rows read", file=sys.stderr, flush=True)
 
 
-def _adapt(row: _Row, adapt: Adapter, domain: str) -> Fields:
+def _adapt(row: Row, adapt: Adapter, domain: str) -> Fields:
     """The row's fields; what does not fit, code without tests included, is an error that says where."""
     if not isinstance(row.content, Mapping):
         raise DataError(f"{row.place}: expected a JSON object, found {type(row.content).__name__}")
@@ -212,25 +223,7 @@ def _adapt(row: _Row, adapt: Adapter, domain: str) -> Fields:
     return fields
 
 
-def question_key(question: str) -> str:
-    """What makes two questions the same: their text without case and runs of white space."""
-    return " ".join(question.split()).casefold()
-
-
-def _hashed_split(key: str, shares: Mapping[str, float], seed: int) -> str:
-    """The split of a question, drawn by its hash in proportion to the shares."""
-    point = derive(seed, "public/split", key) / 2**63 * sum(shares.values())
-    last = "train"
-    for split, share in shares.items():
-        if share:
-            last = split
-            if point < share:
-                return split
-            point -= share
-    return last
-
-
-def _prompt(fields: Fields, domain: str) -> Prompt:
+def prompt_of(fields: Fields, domain: str) -> Prompt:
     """The prompt, identified by its content."""
     content = json.dumps([question_key(fields.question), fields.answer, fields.trace])
     return Prompt(

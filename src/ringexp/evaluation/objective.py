@@ -1,4 +1,4 @@
-"""What a search maximises, as one number (ours): pass@1 after RL, or its gain over the SFT checkpoint."""
+"""What RL brought (ours): pass@1 after it, its gain over the SFT checkpoint; as one number, what a search maximises."""
 
 from collections.abc import Mapping
 
@@ -17,6 +17,16 @@ def outcome(before: Mapping[str, float], after: Mapping[str, float], objective: 
     gained = objective.endswith("_gain")
     values = [after[key] - (before[key] if gained else 0.0) for key in sorted(domains)]
     return min(values) if objective.startswith("worst") else sum(values) / len(values)
+
+
+def measured(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """`gain/…` and `final/…` of every domain, and as `mean` of all; arguments and errors as those of `outcome`."""
+    found = {}
+    for family in ("gain", "final"):
+        for key in sorted(_domains(after)):
+            found[f"{family}/{key.split('/')[1]}"] = after[key] - (before[key] if family == "gain" else 0.0)
+        found[f"{family}/mean"] = outcome(before, after, f"mean_{family}")
+    return found
 
 
 def _domains(metrics: Mapping[str, float]) -> set[str]:

@@ -27,9 +27,9 @@ CHAT_TEMPLATE = (
 class ChatTokenizer:
     """A Hugging Face tokenizer with a chat template, reduced to what the recipe needs."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, named: str = "model.tokenizer.path") -> None:
         if tokenizer.eos_token_id is None or tokenizer.chat_template is None:
-            raise ConfigError("model.tokenizer.path: the tokenizer needs an end-of-sequence token and a chat template")
+            raise ConfigError(f"{named}: the tokenizer needs an end-of-sequence token and a chat template")
         self.hf = tokenizer
         self.eos_id = int(tokenizer.eos_token_id)
 
@@ -126,12 +126,12 @@ def pool_texts(pools: Iterable[Pool]) -> Iterable[str]:
                 yield prompt.trace
 
 
-def load_tokenizer(path: str) -> ChatTokenizer:
-    """A pretrained tokenizer from a folder or the Hub. Raises ConfigError where there is none."""
+def load_tokenizer(path: str, named: str = "model.tokenizer.path") -> ChatTokenizer:
+    """A pretrained tokenizer from a folder or the Hub. Raises ConfigError, which names its key, where there is none."""
     try:
-        return ChatTokenizer(AutoTokenizer.from_pretrained(path))
+        return ChatTokenizer(AutoTokenizer.from_pretrained(path), named)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"model.tokenizer.path={path}: no tokenizer there ({str(error).splitlines()[0]})") from error
+        raise ConfigError(f"{named}={path}: no tokenizer there ({str(error).splitlines()[0]})") from error
 
 
 def build_tokenizer(path: str | None, vocab_size: int, pools: Iterable[Pool]) -> ChatTokenizer:

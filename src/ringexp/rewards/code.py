@@ -1,40 +1,49 @@
 """The verifier of code: the last Python block of a response, judged by the problem's tests in a sandbox of its own.
 
-One fresh bubblewrap sandbox per candidate, limited by CPU time and counts, so that verdicts do not depend on the number
-of workers or on how busy the machine is, as long as a candidate gets its CPU time within the wall limit.
+One fresh sandbox per candidate, limited by CPU time and counts, so that verdicts do not depend on the number of workers
+or on how busy the machine is, as long as a candidate gets its CPU time within the wall limit.
 """
 
 import re
 import textwrap
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from ringexp.code_tests import FunctionTests, read_tests
-from ringexp.errors import ConfigError, DataError
+from ringexp.code_tests import read_tests
+from ringexp.config.schema import ISOLATION
+from ringexp.errors import ConfigError, DataError, RingexpWarning
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.sandbox import Job, Limits, Sandbox, require
 
 _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<ticks>`{3,})[ \t]*(?P<info>[^`]*)")
 _PYTHON = ("", "py", "python", "python3")
 
+WEAKER = ("rewards.code.isolation={}: generated code runs WITHOUT a file system and a process space of its own: it can "
+          "read every file that you can; use it only where bubblewrap cannot run, and for code you would run yourself")
+"""What is said at the start of a run whose code is judged at a weaker level."""
+
 
 class CodeVerifier:
-    """Scores code by the tests in `Prompt.answer` (`FunctionTests` as JSON); thread-safe.
+    """Scores code by the tests in `Prompt.answer` (`code_tests`, as JSON); thread-safe.
 
     Args:
         workers: sandboxes at a time.
-        cpu_seconds: CPU time of one candidate and its tests; beyond it the outcome is `timeout`.
+        cpu_seconds: CPU time of one candidate and its tests, all calls or cases together; beyond it the outcome is
+            `timeout`.
         wall_seconds: a backstop against a candidate that sleeps, far beyond what a busy machine needs.
         memory_bytes: address space of the candidate's process.
-        tmp_bytes: what a candidate may write to its /tmp.
-        value_bytes: the largest value that a call may return, as JSON text.
+        tmp_bytes: what a function may write to its /tmp; a program has no files.
+        value_bytes: the largest value that a call may return, as JSON text; what a program may print in a case.
         cache_size: how many (tests, code) pairs are remembered.
         max_code_chars: a longer program is `unparsable`.
+        isolation: `bubblewrap`, or the weaker `process`, which warns (RingexpWarning): it is for machines where
+            bubblewrap cannot run and the code is not out to do harm.
 
     Raises:
-        RingexpError: no sandbox works here; one line says what is missing.
-        ConfigError: impossible limits, or a wall limit so near the CPU limit that it would decide.
+        RingexpError: no sandbox of that level works here; one line says what is missing.
+        ConfigError: an unknown level, impossible limits, or a wall limit so near the CPU limit that it would decide.
     """
 
     def __init__(
@@ -47,11 +56,18 @@ class CodeVerifier:
         value_bytes: int = 1024**2,
         cache_size: int = 16_384,
         max_code_chars: int = 100_000,
+        isolation: str = ISOLATION[0],
     ) -> None:
+        if isolation not in ISOLATION:
+            raise ConfigError(f"rewards.code.isolation={isolation}: use one of {', '.join(ISOLATION)}")
         _check(workers, cpu_seconds, wall_seconds, memory_bytes, tmp_bytes, value_bytes, cache_size, max_code_chars)
         limits = Limits(cpu_seconds, wall_seconds, memory_bytes, tmp_bytes, value_bytes=value_bytes)
-        require(limits)
-        self._sandbox = Sandbox(limits, workers)
+        require(limits, isolation)
+        if isolation != ISOLATION[0]:
+            warnings.warn(WEAKER.format(isolation), RingexpWarning, stacklevel=2)
+        self.tags = {"code_isolation": isolation}
+        """What a run's tags say of its verdicts on code."""
+        self._sandbox = Sandbox(limits, workers, isolation)
         self._cache: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
         self._cache_size = cache_size
         self._max_code_chars = max_code_chars
@@ -69,7 +85,7 @@ class CodeVerifier:
         keys = dict.fromkeys(f for f in found if not isinstance(f, Verdict))
         verdicts = self._remembered(keys)
         missing = [key for key in keys if key not in verdicts]
-        new = self._sandbox.run([Job(code, self._tests(answer)) for answer, code in missing])
+        new = self._sandbox.run([Job(code, read_tests(answer)) for answer, code in missing])
         verdicts.update(zip(missing, new))
         self._remember(zip(missing, new))
         return [f if isinstance(f, Verdict) else verdicts[f] for f in found]
@@ -81,7 +97,7 @@ class CodeVerifier:
     def _read(self, answer: str, text: str) -> Verdict | tuple[str, str]:
         """What to run, as the answer and the code; or the verdict where there is nothing to run."""
         try:
-            self._tests(answer)
+            read_tests(answer)
         except DataError as error:
             return Verdict(Outcome.ERROR, str(error))
         code = last_code(text)
@@ -90,12 +106,6 @@ class CodeVerifier:
         if len(code) > self._max_code_chars:
             return Verdict(Outcome.UNPARSABLE, f"code longer than {self._max_code_chars} characters")
         return (answer, code) if code.strip() else Verdict(Outcome.UNPARSABLE, "empty code block")
-
-    def _tests(self, answer: str) -> FunctionTests:
-        tests = read_tests(answer)
-        if not isinstance(tests, FunctionTests):
-            raise DataError("answer of a code problem: programs cannot be judged yet")
-        return tests
 
     def _remembered(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
         with self._lock:

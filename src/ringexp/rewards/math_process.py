@@ -1,152 +1,175 @@
-"""The parent's side of the Math-Verify process: starting, asking, limiting, ending it."""
+"""The parent's side of one Math-Verify process: starting it, giving it items, its limits, ending it."""
 
 import json
 import os
-import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from typing import IO, Any
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import psutil
 
 from ringexp.errors import RingexpError
 from ringexp.records import Outcome, Verdict
+from ringexp.rewards.memory import Pair
 
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
-_RECYCLE_AFTER = 20_000  # items: the parser's grammar caches only grow
-_POLL_SECONDS = 0.05
 _START_SECONDS = 300.0
 
 
 class WorkerDied(Exception):
-    """The process ended by itself in the middle of an item."""
+    """The process has ended by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class MathLimits:
+    """Limits of one item: CPU time of the process, so that a busy machine changes no verdict; address space; and
+    wall time, only against a process that does not run at all.
+    """
+
+    cpu_seconds: float
+    wall_seconds: float
+    memory_bytes: int
+
+    @property
+    def slow(self) -> Verdict:
+        """The verdict on an item that takes too much CPU time."""
+        return Verdict(Outcome.TIMEOUT, f"more than {self.cpu_seconds:g} s of CPU time")
 
 
 class MathProcess:
-    """One Math-Verify process, started when first asked, and again when it is gone. Not thread-safe: see its owner.
+    """One process, from its start to its end; it takes a chunk of items when it is free and answers them in order.
 
-    Limits: `cpu_seconds` per item, of the process's own CPU time, so that a busy machine changes no verdict;
-    `wall_seconds` per item only against a process that does not run at all; `memory_bytes` of address space.
-    `options` are further arguments of its program.
+    `waiting` holds the indices of items that it was given and has not answered; it works on the first. `served`
+    counts answers. `options` are further arguments of its program. Not thread-safe: see its owner.
     """
 
-    def __init__(
-        self, cpu_seconds: float, wall_seconds: float, memory_bytes: int, options: Sequence[str] = ()
-    ) -> None:
-        self._cpu_seconds = cpu_seconds
-        self._wall_seconds = wall_seconds
-        self._memory_bytes = memory_bytes
-        self._options = tuple(options)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._unread = b""
-        self._served = 0
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id while one is held."""
-        return self._process.pid if self._process else None
-
-    def ask(self, gold: str, answer: str) -> Verdict:
-        """The verdict on one boxed answer. An item whose process dies is asked once more, of a new process."""
-        item = json.dumps({"gold": gold, "answer": answer}).encode() + b"\n"
-        for _ in range(2):
-            process = self._running()
-            try:
-                return self._ask(process, item)
-            except WorkerDied:
-                self.stop()
-        return Verdict(Outcome.ERROR, "the Math-Verify process died twice on this answer")
-
-    def stop(self) -> None:
-        """End the process, if any, and reap it."""
-        process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                pipe.close()
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        """A live process that is ready for an item."""
-        if self._owner != os.getpid():
-            self._process = None  # a fork: the process belongs to the parent
-        if self._process is None or self._process.poll() is not None or self._served >= _RECYCLE_AFTER:
-            self.stop()
-            return self._start()
-        return self._process
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "ringexp.rewards.math_worker"]
-        command += ["--memory-bytes", str(self._memory_bytes), "--cpu-seconds", str(self._cpu_seconds), *self._options]
+    def __init__(self, limits: MathLimits, options: Sequence[str] = ()) -> None:
+        command = [sys.executable, "-m", "ringexp.rewards.math_worker", *options]
+        command += ["--memory-bytes", str(limits.memory_bytes), "--cpu-seconds", str(limits.cpu_seconds)]
         environment = {k: os.environ[k] for k in _ENVIRONMENT if k in os.environ}
         environment |= {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        with tempfile.TemporaryFile() as complaints:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=environment, bufsize=0
-            )
-            self._process, self._owner, self._unread, self._served = process, os.getpid(), b"", 0
-            try:
-                ready = self._receive(process, None, _START_SECONDS)
-            except WorkerDied:
-                ready = None
-            if ready is None:
-                self.stop()
-                raise RingexpError(f"the Math-Verify process did not start ({_tail(complaints)}): install math-verify")
-        return process
+        self._limits = limits
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115, closed by stop
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, env=environment, bufsize=0
+        )
+        self._unread = b""
+        self._ready = False
+        self._since, self._cpu_before = time.monotonic(), 0.0
+        self.waiting: deque[int] = deque()
+        self.served = 0
 
-    def _ask(self, process: subprocess.Popen[bytes], item: bytes) -> Verdict:
-        """Send one item and wait for its verdict within the limits."""
-        assert process.stdin is not None
-        before = _cpu_seconds(process)
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def free(self) -> bool:
+        """Whether it has started and has nothing to do."""
+        return self._ready and not self.waiting
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def fileno(self) -> int:
+        """Where its answers come from, to wait for."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def give(self, items: Iterable[tuple[int, Pair]]) -> None:
+        """Give a free process a chunk of items, in one message: it is reading, so this does not block.
+
+        Raises:
+            WorkerDied: it has ended meanwhile.
+        """
+        assert self._process.stdin is not None and self.free
+        chunk = list(items)
+        self.waiting.extend(index for index, _ in chunk)
+        self._since, self._cpu_before = time.monotonic(), self._cpu_seconds()
+        message = memoryview(json.dumps([pair for _, pair in chunk]).encode() + b"\n")
         try:
-            process.stdin.write(item)
+            while message:
+                message = message[self._process.stdin.write(message) or 0 :]
         except BrokenPipeError as error:
             raise WorkerDied from error
-        reply = self._receive(process, before + self._cpu_seconds, self._wall_seconds)
-        self._served += 1
-        slow = Verdict(Outcome.TIMEOUT, f"more than {self._cpu_seconds:g} s of CPU time")
-        if reply is None:
-            starved = _cpu_seconds(process) <= before + self._cpu_seconds
-            self.stop()
-            return Verdict(Outcome.TIMEOUT, f"no reply in {self._wall_seconds:g} s") if starved else slow
-        if reply["cpu"] > self._cpu_seconds:
-            return slow
-        return Verdict(Outcome(reply["outcome"]), reply["detail"])
 
-    def _receive(self, process: subprocess.Popen[bytes], cpu_end: float | None, wall: float) -> dict[str, Any] | None:
-        """The next reply, or None when the CPU or wall limit is reached first."""
-        assert process.stdout is not None
-        wall_end = time.monotonic() + wall
-        while b"\n" not in self._unread:
-            if select.select([process.stdout], [], [], _POLL_SECONDS)[0]:
-                chunk = os.read(process.stdout.fileno(), 65536)
-                if not chunk:
-                    raise WorkerDied
-                self._unread += chunk
-            elif (cpu_end is not None and _cpu_seconds(process) > cpu_end) or time.monotonic() > wall_end:
-                return None
-        line, self._unread = self._unread.split(b"\n", 1)
-        reply: dict[str, Any] = json.loads(line)
-        return reply
+    def hear(self) -> Iterator[tuple[int, Verdict]]:
+        """The answers that have come, each with the item's index; to be called when there is something to read.
 
+        Raises:
+            WorkerDied: it has ended, after the answers that it still gave.
+        """
+        news = os.read(self.fileno(), 65536)
+        *lines, self._unread = (self._unread + news).split(b"\n")
+        for line in lines:
+            self._since = time.monotonic()
+            if not self._ready:
+                self._ready = True
+                continue
+            reply = json.loads(line)
+            self._cpu_before = reply["total"]
+            self.served += 1
+            slow = reply["cpu"] > self._limits.cpu_seconds
+            verdict = self._limits.slow if slow else Verdict(Outcome(reply["outcome"]), reply["detail"])
+            yield self.waiting.popleft(), verdict
+        if not news:
+            raise WorkerDied
 
-def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """User and system time that the process has used."""
-    try:
-        times = psutil.Process(process.pid).cpu_times()
-    except psutil.NoSuchProcess as error:
-        raise WorkerDied from error
-    return float(times.user + times.system)
+    def overdue(self) -> Verdict | None:
+        """The verdict on the item that it works on, if that is beyond its limits; None while it is not.
 
+        Raises:
+            WorkerDied: it has ended.
+            RingexpError: it has not started within minutes.
+        """
+        waited = time.monotonic() - self._since
+        if not self._ready:
+            if waited > _START_SECONDS:
+                raise RingexpError(self.no_start())
+            return None
+        if self._cpu_seconds() > self._cpu_before + self._limits.cpu_seconds:
+            return self._limits.slow
+        if waited > self._limits.wall_seconds:
+            return Verdict(Outcome.TIMEOUT, f"no reply in {self._limits.wall_seconds:g} s")
+        return None
 
-def _tail(complaints: IO[bytes]) -> str:
-    """The last line that a process wrote to its standard error."""
-    complaints.seek(0)
-    lines = complaints.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it gave no reason"
+    def stop(self) -> None:
+        """End the process and reap it."""
+        self._process.kill()
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._complaints):
+            if file:
+                file.close()
+
+    def cause(self) -> Verdict | None:
+        """Of a process that has died: the verdict on its item where the kernel's CPU limit ended it.
+
+        Raises:
+            RingexpError: it never started.
+        """
+        if not self._ready:
+            raise RingexpError(self.no_start())
+        return self._limits.slow if self._process.wait() == -signal.SIGXCPU else None
+
+    def no_start(self) -> str:
+        """Why it did not start: the last line that it wrote to its standard error."""
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else "it gave no reason"
+        return f"the Math-Verify process did not start ({reason}): install math-verify"
+
+    def _cpu_seconds(self) -> float:
+        """User and system time that the process has used."""
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.NoSuchProcess as error:
+            raise WorkerDied from error
+        return float(times.user + times.system)

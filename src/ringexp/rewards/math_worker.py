@@ -1,7 +1,8 @@
-"""The program of the Math-Verify process: `python -m ringexp.rewards.math_worker`, JSON lines in and out.
+"""The program of a Math-Verify process: `python -m ringexp.rewards.math_worker`, JSON lines in and out.
 
-It gives up address space beyond its limit, has no clock of its own (the parent judges its CPU time), and ends when its
-standard input does. The kernel ends it if it outlives its parent inside an endless item.
+A line in is a list of pairs of gold and answer; each pair gets a line of its own in reply. The process gives up address
+space beyond its limit, has no clock of its own (the parent judges its CPU time), and ends when its standard input does.
+The kernel ends it if it outlives its parent inside an endless item.
 """
 
 import argparse
@@ -16,9 +17,12 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TextIO
 
 _SPARE_CPU_SECONDS = 5
+_PARSED = 4_096  # texts whose parse is kept: a gold answer is asked about as often as its prompt has responses
+_SMALL, _FIGURES = 1e-3, 1e-3
 
 
 def main() -> int:
@@ -42,11 +46,12 @@ def main() -> int:
     _send(replies, {"ready": True})
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for line in sys.stdin:
-        _extend_cpu_limit(limits.cpu_seconds)
-        start = time.process_time()
-        item = json.loads(line)
-        reply = judge(item["gold"], item["answer"])
-        _send(replies, {**reply, "cpu": time.process_time() - start})
+        for gold, answer in json.loads(line):
+            _extend_cpu_limit(limits.cpu_seconds)
+            start = time.process_time()
+            reply = judge(gold, answer)
+            end = time.process_time()
+            _send(replies, {**reply, "cpu": end - start, "total": end})
     return 0
 
 
@@ -76,6 +81,7 @@ def _reader() -> Callable[[str], list[Any]]:
     logging.disable(logging.CRITICAL)
     config = (LatexExtractionConfig(),)
 
+    @lru_cache(_PARSED)
     def read(text: str) -> list[Any]:
         found: list[Any] = math_verify.parse(boxed(text), config, parsing_timeout=None)
         return found
@@ -90,7 +96,6 @@ def _judge(read: Callable[[str], list[Any]]) -> Callable[[str, str], dict[str, s
     seed = importlib.import_module("sympy.core.random").seed
 
     def judge(gold: str, answer: str) -> dict[str, str]:
-        seed(0)  # SymPy tests some identities at random points: the same ones whatever was judged before
         try:
             golds = read(gold)
             if not golds:
@@ -98,7 +103,8 @@ def _judge(read: Callable[[str], list[Any]]) -> Callable[[str, str], dict[str, s
             answers = read(answer)
             if not answers:
                 return {"outcome": "unparsable", "detail": "box cannot be parsed"}
-            if math_verify.verify(golds, answers, timeout_seconds=None):
+            seed(0)  # SymPy tests some identities at random points: the same ones whatever was judged before
+            if math_verify.verify(golds, answers, timeout_seconds=None) and not _rounded_away(golds, answers):
                 return {"outcome": "correct", "detail": ""}
         except Exception as error:
             return {"outcome": "error", "detail": f"{type(error).__name__} in Math-Verify"}
@@ -107,6 +113,19 @@ def _judge(read: Callable[[str], list[Any]]) -> Callable[[str, str], dict[str, s
         return {"outcome": "wrong", "detail": "not equal"}
 
     return judge
+
+
+def _rounded_away(golds: list[Any], answers: list[Any]) -> bool:
+    """Whether numbers below a thousandth count as equal for their first zeros only.
+
+    Math-Verify compares decimals rounded to six places, and other numbers to 15, so that 1.6e-19 would equal 0. Of such
+    small ones three figures have to agree as well.
+    """
+    gold, answer = golds[0], answers[0]
+    if golds[-1] == answers[-1] or not (getattr(gold, "is_number", False) and getattr(answer, "is_number", False)):
+        return False
+    gold, answer = gold.doit().evalf(15), answer.doit().evalf(15)
+    return bool(0 < abs(gold) < _SMALL and abs(gold - answer) > _FIGURES * abs(gold))
 
 
 def _quantity_judge(

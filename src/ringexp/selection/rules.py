@@ -61,6 +61,15 @@ def last(candidates: Sequence[Checkpoint]) -> Choice:
     return Choice(chosen, f"the last of {len(candidates)} checkpoints")
 
 
+def at_step(candidates: Sequence[Checkpoint], *, step: int) -> Choice:
+    """The checkpoint of a certain SFT step: to train from each in turn. Raises RecordError where there is none."""
+    for candidate in candidates:
+        if candidate.step == step:
+            return Choice(candidate, f"step {step}, as asked")
+    known = ", ".join(str(c.step) for c in sorted(candidates, key=lambda c: c.step))
+    raise RecordError(f"selection.rule.step={step}: no checkpoint of that step; there are {known or 'none'}")
+
+
 def _best(candidates: Sequence[Checkpoint], quantity: str, cost: Callable[[float], float]) -> Checkpoint:
     measured = [c for c in candidates if math.isfinite(c.metrics.get(quantity, math.nan))]
     if not measured:

@@ -75,28 +75,46 @@ class Claims:
         """A new trial with its parameters, or why there is none; `found_dead` is called for each trial buried."""
         with storage.locked(self.url, self.study_name):
             study = self.study()
-            dead = self._bury(study)
+            dead = self._bury(study, DIED)
             taken = None if dead else self._claim(study)
         for number in dead:
             found_dead(study, study.trials[number])
         return self.claim(found_dead) if taken is None else taken
 
-    def _bury(self, study: optuna.Study) -> list[int]:
+    def bury(self, found_dead: Callable[[optuna.Study, FrozenTrial], None], lost: str) -> None:
+        """Fail the trials whose process is gone, as `lost` says; `found_dead` is called for each."""
+        with storage.locked(self.url, self.study_name):
+            study = self.study()
+            dead = self._bury(study, lost)
+        for number in dead:
+            found_dead(study, study.trials[number])
+
+    def is_done(self) -> bool:
+        """Whether nothing is missing and nothing runs."""
+        return self._nothing(self.study().get_trials(deepcopy=False)) is Nothing.DONE
+
+    def _bury(self, study: optuna.Study, lost: str) -> list[int]:
         """Fail the trials whose process is gone; their numbers."""
         dead = self.watch.dead(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         for trial, why in dead:
-            fail(study, trial.number, why, DIED)
+            fail(study, trial.number, "interrupted" if lost == INTERRUPTED else why, lost)
         return [trial.number for trial, _ in dead]
 
-    def _claim(self, study: optuna.Study) -> optuna.Trial | Nothing:
-        trials = study.get_trials(deepcopy=False)
+    def _nothing(self, trials: Sequence[FrozenTrial]) -> Nothing | None:
+        """Why there is no trial to begin, where there is none."""
         finished, running = counted(trials), in_state(trials, TrialState.RUNNING)
         waiting = Nothing.WAIT if running else Nothing.DONE
         if len(finished) + len(running) >= self.plan.n_trials:
             return waiting if len(finished) < self.plan.n_trials else Nothing.DONE
-        taken = {identity(t.params) for t in [*finished, *running]}
-        if self.points is not None and not free_points(self.points, taken, {}):
+        if self.points is not None and not free_points(self.points, _taken(trials), {}):
             return waiting
+        return None
+
+    def _claim(self, study: optuna.Study) -> optuna.Trial | Nothing:
+        trials = study.get_trials(deepcopy=False)
+        if (nothing := self._nothing(trials)) is not None:
+            return nothing
+        taken = _taken(trials)
         given, attributes = self._given(trials, taken)
         number = sum(RETRY_OF not in t.user_attrs for t in trials)
         attributes = {OWNER: self.owner, BEAT: time.time(), DRAW: number} | attributes
@@ -128,6 +146,11 @@ class Claims:
             return bool(free_points(self.points, taken, point))
         whole = sampling.completed(self.plan.search, point)
         return whole is None or identity(whole) not in taken
+
+
+def _taken(trials: Sequence[FrozenTrial]) -> set[Identity]:
+    """The points of finished and running trials."""
+    return {identity(t.params) for t in [*counted(trials), *in_state(trials, TrialState.RUNNING)]}
 
 
 def again(trial: FrozenTrial, trials: Sequence[FrozenTrial], retries: int) -> int | None:

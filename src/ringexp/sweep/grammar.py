@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -65,6 +65,16 @@ def _key(override: Override) -> str:
 def _yaml_text(value: Any) -> str:
     """A value from YAML as one would write it on the command line."""
     return str(value) if isinstance(value, str) else str(Transformer.str(value))
+
+
+def leaves(tree: Mapping[str, Any], key: str = "") -> Iterator[str]:
+    """A piece of configuration as overrides, one for each value in it."""
+    for name, value in tree.items():
+        full = f"{key}.{name}".removeprefix(".")
+        if isinstance(value, Mapping):
+            yield from leaves(value, full)
+        else:
+            yield f"{full}={_choice_text(value)}"
 
 
 def _condition(key: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,38 +2,30 @@
 
 import math
 import signal
-import sys
 import time
 import traceback
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, cast
 
 import optuna
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
-from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from ringexp.errors import ConfigError, StorageError, SweepError
-from ringexp.sweep import choices, progress, storage
-from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, Plan, counted, fail, in_state
-from ringexp.sweep.grammar import parse
+from ringexp.errors import SweepError
+from ringexp.sweep import progress
+from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, counted, fail, in_state
 from ringexp.sweep.observer import NoObserver, Observer
 from ringexp.sweep.owner import OWNER, beating
-from ringexp.sweep.search import Search
+from ringexp.sweep.progress import say
 from ringexp.sweep.settings import KEY, Settings
-from ringexp.sweep.space import named_point
-from ringexp.sweep.study import name_of, open_study
 from ringexp.sweep.workers import Workers, end_with_parent, is_worker
 from ringexp.tracking.secrets import scrub
 
@@ -46,81 +38,35 @@ LONGEST = 300
 """Characters of a reason."""
 
 
-def sweep(given: Settings, arguments: Sequence[str], launcher: Launcher, loader: ConfigLoader, config: DictConfig
-          ) -> None:  # fmt: skip
-    """Run what the study still misses. Raises ConfigError and SweepError."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.filterwarnings("ignore", category=ExperimentalWarning)
-    search = parse(given.params, arguments, loader)
-    name = name_of(given, search)
-    url = storage.address(given, name)
-    sampler = choices.sampler_spec(given.sampler)
-    pruner = choices.pruner_spec(given.pruner)
-    enqueue = [search.check(point) for point in _points(given, search, loader, config)]
-    if choices.is_grid(sampler) and search.points() is None:
-        raise ConfigError(f"{KEY}.sampler=grid: a grid has steps; write each parameter as choice(…), range(a,b,step) "
-                          "or int(interval(a,b))")  # fmt: skip
-    _compose_once(search, loader, config)
-    job = loader.load_sweep_config(config, list(search.fixed))
-    storage.open_storage(url)
-    with storage.alone(url), _storage_errors():
-        seed = open_study(url, name, given, search, sampler.pop("seed", None), pruner, job)
-        build = None if choices.is_grid(sampler) else lambda draw, attempt: choices.build_sampler(
-            sampler, seed, draw, attempt)  # fmt: skip
-        plan = Plan(search, given.n_trials, given.retries, enqueue, seed, build)
-        _Worker(given, Claims(url, name, plan, given.grace), launcher).run()
+
+@dataclass(frozen=True)
+class Words:
+    """How a study is talked of: what stands behind a trial's number, what is printed at the end, what another study
+    needs that shall be without the failed trials."""
+
+    about: Callable[[FrozenTrial], str]
+    show: Callable[[optuna.Study], None]
+    other: str
 
 
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    """A storage that went away is one line. Raises StorageError."""
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError) as error:
-        raise StorageError(f"{KEY}.storage: {storage.in_words(error)}. The same command goes on from here") from error
+class Worker:
+    """One worker of a study: this process, and the others that it starts."""
 
-
-def _points(
-    given: Settings, search: Search, loader: ConfigLoader, config: DictConfig
-) -> Iterator[Mapping[str, Any]]:
-    """The points to run first, baselines by name (sweep.space) as their values."""
-    for entry in given.enqueue:
-        if isinstance(entry, str):
-            job = loader.load_sweep_config(config, list(search.fixed))
-            with open_dict(job):
-                del job["hydra"]
-            yield named_point(job, entry, [parameter.key for parameter in search.parameters])
-        else:
-            yield entry
-
-
-def _compose_once(search: Search, loader: ConfigLoader, config: DictConfig) -> None:
-    """Compose the job of one point, so that a wrong key shows before there is a study. Raises Hydra's errors."""
-    point: dict[str, Any] = {}
-    for parameter in search.active(point):
-        point[parameter.key] = parameter.first()
-    loader.load_sweep_config(config, [*search.fixed, *search.overrides(point)])
-
-
-class _Worker:
-    def __init__(self, given: Settings, claims: Claims, launcher: Launcher) -> None:
-        self.given, self.claims, self.launcher = given, claims, launcher
+    def __init__(self, given: Settings, claims: Claims, launcher: Launcher, words: Words) -> None:
+        self.given, self.claims, self.launcher, self.words = given, claims, launcher, words
         self.workers = Workers()
         self.observer: Observer = NoObserver()
         if given.observer is not None:
             self.observer = cast(Observer, instantiate(dict(given.observer)))
 
     def run(self) -> None:
+        """Run what the study still misses. Raises SweepError."""
         study = self.claims.study()
         self._check_failures(study)
         extra = [f"{key}={value}" for key, value in self.observer.started(study).items()]
         with self.workers.signalled():
             try:
-                if is_worker():
-                    end_with_parent()
-                else:
-                    self.workers.start(min(self.given.n_jobs, self.given.n_trials) - 1)
-                self._trials(extra)
+                self._work(extra)
             except BaseException as error:
                 self._close()
                 if not self.workers.signals:
@@ -133,12 +79,15 @@ class _Worker:
         if not is_worker():
             for index, status in enumerate(self.workers.end(), start=2):
                 if status:
-                    _say(f"worker {index} of {self.given.n_jobs} ended early, with status {status}")
-            trials = study.get_trials(deepcopy=False)
-            progress.show(study.study_name, trials, study.direction)
+                    say(f"worker {index} of {self.given.n_jobs} ended early, with status {status}")
+            self.words.show(study)
 
-    def _trials(self, extra: Sequence[str]) -> None:
+    def _work(self, extra: Sequence[str]) -> None:
         """Claim and run until nothing is missing. A worker that finds nothing waits: a trial that runs may die."""
+        if is_worker():
+            end_with_parent()
+        else:
+            self.workers.start(min(self.given.n_jobs, self.given.n_trials) - 1)
         while (trial := self.claims.claim(self._ended)) is not Nothing.DONE:
             if isinstance(trial, Nothing):
                 time.sleep(POLL)
@@ -189,7 +138,7 @@ class _Worker:
         try:
             study.tell(trial.number, value, state)
         except (UpdateFinishedTrialError, ValueError):
-            _say(f"trial {trial.number}: {TAKEN}")
+            say(f"trial {trial.number}: {TAKEN}")
             return
         self._ended(study, study.trials[trial.number])
 
@@ -199,7 +148,7 @@ class _Worker:
         if fail(study, trial.number, reason, None, **more):
             self._ended(study, study.trials[trial.number])
         else:
-            _say(f"trial {trial.number}: {reason}; {TAKEN}")
+            say(f"trial {trial.number}: {reason}; {TAKEN}")
 
     def _close(self) -> None:
         """Close what this worker leaves running as interrupted: it does not count, and its point is run again."""
@@ -212,7 +161,7 @@ class _Worker:
     def _ended(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Say what became of a trial, here and to the observer."""
         trials = study.get_trials(deepcopy=False)
-        _say(progress.line(trial, trials, study.direction, self.given.n_trials))
+        say(progress.line(trial, trials, study.direction, self.given.n_trials, self.words.about(trial)))
         self.observer.ended(study, trial)
 
     def _check_failures(self, study: optuna.Study) -> None:
@@ -223,7 +172,7 @@ class _Worker:
             raise SweepError(
                 f"{len(failed)} of {len(counted(trials))} trials failed, more than {KEY}.max_failure_rate={rate:g} of "
                 f"{self.given.n_trials} allows; the last: trial {failed[-1].number}, "
-                f"{failed[-1].user_attrs.get(REASON, '')}. Mend that and give another study_name, or raise "
+                f"{failed[-1].user_attrs.get(REASON, '')}. Mend that and give {self.words.other}, or raise "
                 "max_failure_rate and go on"
             )
 
@@ -236,9 +185,3 @@ def _words(error: BaseException) -> str:
     """An error in one line, without secrets."""
     text = " ".join(str(error).split())
     return scrub(f"{type(error).__name__}: {text}" if text else type(error).__name__)[:LONGEST]
-
-
-def _say(text: str) -> None:
-    print(f"ringexp: {text}", file=sys.stderr, flush=True)
-
-

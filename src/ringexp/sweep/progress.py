@@ -1,8 +1,10 @@
 """A study in words: a line after each trial, a table of the best at the end."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
@@ -19,8 +21,9 @@ def ranked(trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[Fro
     return sorted(complete, key=lambda t: t.value or 0.0, reverse=direction == StudyDirection.MAXIMIZE)
 
 
-def line(trial: FrozenTrial, trials: Sequence[FrozenTrial], direction: StudyDirection, n_trials: int) -> str:
-    """What became of a trial, and where the study stands."""
+def line(trial: FrozenTrial, trials: Sequence[FrozenTrial], direction: StudyDirection, n_trials: int, about: str = ""
+         ) -> str:  # fmt: skip
+    """What became of a trial, and where the study stands; `about` stands behind the trial's number."""
     best = ranked(trials, direction)[:1]
     running = in_state(trials, TrialState.RUNNING)
     parts = [
@@ -31,7 +34,7 @@ def line(trial: FrozenTrial, trials: Sequence[FrozenTrial], direction: StudyDire
         f"{len(running)} running",
         f"{_left(trials, n_trials, len(running))} left",
     ]
-    return f"trial {trial.number} {outcome(trial)} · {', '.join(parts)}"
+    return f"trial {trial.number}{about} {outcome(trial)} · {', '.join(parts)}"
 
 
 def outcome(trial: FrozenTrial) -> str:
@@ -72,8 +75,14 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def show(study_name: str, trials: Sequence[FrozenTrial], direction: StudyDirection) -> None:
+def show(study: optuna.Study) -> None:
     """Print the table under its title."""
+    trials = study.get_trials(deepcopy=False)
     console = Console(highlight=False)
-    console.print(f"{study_name}: the best of {len(counted(trials))} trials")
-    console.print(table(trials, direction))
+    console.print(f"{study.study_name}: the best of {len(counted(trials))} trials")
+    console.print(table(trials, study.direction))
+
+
+def say(text: str) -> None:
+    """A line of progress on standard error."""
+    print(f"ringexp: {text}", file=sys.stderr, flush=True)

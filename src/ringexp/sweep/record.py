@@ -23,6 +23,7 @@ RUN = "ringexp.mlflow_run"
 """User attribute of the study: the sweep's MLflow run."""
 
 TABLE = "trials.json"
+TABLES = "mlflow.loggedArtifacts"
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 FEWEST = 4
 """Complete trials from which on importances are estimated."""
@@ -34,6 +35,9 @@ class StudyRecord:
     Args: the keys of TrackingConfig; n_trials as the sweeper has it.
     """
 
+    kind = "sweep"
+    """Tag `ringexp.kind` of its run."""
+
     def __init__(self, tracking: Mapping[str, Any], n_trials: int) -> None:
         self._store = Store(TrackingConfig(**tracking))
         self._client: MlflowClient = self._store.client
@@ -42,21 +46,23 @@ class StudyRecord:
     def started(self, study: optuna.Study) -> Mapping[str, str]:
         """Find or make the sweep's run; every job gets its id."""
         known = study.user_attrs.get(RUN)
-        if known is None or not self._is_there(known):
-            tags = {TAG + "kind": "sweep", TAG + "study": study.study_name}
-            run = self._client.create_run(self._store.experiment_id, tags=tags, run_name=study.study_name)
+        if known is None or not self._is_there(known, self.kind):
+            run = self._client.create_run(self._store.experiment_id, tags=self.tags(study), run_name=study.study_name)
             study.set_user_attr(RUN, run.info.run_id)
         else:
             self._client.update_run(known, status="RUNNING")
         return {"sweep_run": study.user_attrs[RUN]}
+
+    def tags(self, study: optuna.Study) -> dict[str, str]:
+        """Of a new run."""
+        return {TAG + "kind": self.kind, TAG + "study": study.study_name}
 
     def ended(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Log the trial; end the runs of one whose process died, and say on its pipeline why it failed."""
         run_id = study.user_attrs[RUN]
         self._log_value(study, trial)
         self._client.log_text(run_id, json.dumps(table(study)), TABLE)
-        listed = json.dumps([{"path": TABLE, "type": "table"}])
-        self._client.set_tag(run_id, "mlflow.loggedArtifacts", listed)
+        self._list(run_id, TABLE)
         pipeline = trial.user_attrs.get("mlflow_run")
         if trial.state == TrialState.FAIL and pipeline is not None:
             self._client.set_tag(pipeline, TAG + "failed", scrub(str(trial.user_attrs.get(REASON, "")))[:500])
@@ -84,10 +90,16 @@ class StudyRecord:
         self._client.log_text(run_id, page, "study.html")
         self._client.set_terminated(run_id, "FINISHED" if len(counted(trials)) >= self._n_trials else "KILLED")
 
-    def _is_there(self, run_id: str) -> bool:
+    def _is_there(self, run_id: str, kind: str) -> bool:
         """Whether the run exists in this store; a study may outlive it."""
-        sweeps = self._store.find({TAG + "kind": "sweep"})
-        return any(run.info.run_id == run_id for run in sweeps)
+        return any(run.info.run_id == run_id for run in self._store.find({TAG + "kind": kind}))
+
+    def _list(self, run_id: str, file: str) -> None:
+        """Name a file among the tables that the UI shows."""
+        known = json.loads(self._client.get_run(run_id).data.tags.get(TABLES, "[]"))
+        entry = {"path": file, "type": "table"}
+        if entry not in known:
+            self._client.set_tag(run_id, TABLES, json.dumps([*known, entry]))
 
     def _log_value(self, study: optuna.Study, trial: FrozenTrial) -> None:
         if trial.state != TrialState.COMPLETE or trial.value is None:

@@ -97,14 +97,14 @@ class Search:
         """The space in words, by key: what two commands on one study are compared by."""
         return {parameter.key: str(parameter) for parameter in self.parameters}
 
-    def check(self, point: Point) -> dict[str, Any]:
+    def check(self, point: Point, where: str = f"{KEY}.enqueue") -> dict[str, Any]:
         """A point from the configuration, its values those of the space. Raises ConfigError naming the key."""
         known = {parameter.key: parameter.distribution for parameter in self.parameters}
         for key, value in point.items():
             if key not in known:
-                raise ConfigError(f"{KEY}.enqueue: {key} is not searched; the keys are {', '.join(known)}")
+                raise ConfigError(f"{where}: {key} is not searched; the keys are {', '.join(known)}")
             if not contains(known[key], value):
-                raise ConfigError(f"{KEY}.enqueue: {key}={value} is not in {known[key]}")
+                raise ConfigError(f"{where}: {key}={value} is not in {known[key]}")
         return {key: _plain(known[key], value) for key, value in point.items()}
 
 

@@ -3,13 +3,28 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeGuard
 
 from ringexp.errors import ConfigError
 
 KEY = "hydra.sweeper"
 
 DIRECTIONS = ("minimize", "maximize")
+
+
+@dataclass(frozen=True)
+class Winners:
+    """`n` best trials to run again (0: search), over `seeds` (a number of them, or which), beside `baselines`.
+
+    A baseline is a point, a mixing baseline's name, or `default`: what the configuration says. `overrides` is a piece
+    of configuration that holds in these runs alone. The `observer` is that of the runs, in place of the search's.
+    """
+
+    n: int = 0
+    seeds: int | Sequence[int] = 5
+    baselines: Sequence[Mapping[str, Any] | str] = ("default",)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    observer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,18 +50,49 @@ class Settings:
     retries: int = 0
     grace: float = 60.0
     observer: Mapping[str, Any] | None = None
+    winners: Winners = field(default_factory=Winners)
     custom_search_space: Any = None
 
 
 def settings(given: Mapping[str, Any]) -> Settings:
     """Settings from plain data. Raises ConfigError for an unknown key or an impossible value."""
-    known = {f.name for f in fields(Settings)}
-    for key in given:
-        if key not in known:
-            raise ConfigError(f"{KEY}.{key}: unknown; the keys are {', '.join(sorted(known))}")
-    checked = Settings(**{key: value for key, value in given.items() if value is not None or key in OPTIONAL})
+    _known(given, Settings, KEY)
+    chosen = {key: value for key, value in given.items() if value is not None or key in OPTIONAL}
+    if "winners" in chosen:
+        chosen["winners"] = _winners(chosen["winners"])
+    checked = Settings(**chosen)
     _check(checked)
     return checked
+
+
+def _known(given: Mapping[str, Any], kind: type[Any], where: str) -> None:
+    known = {f.name for f in fields(kind)}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{where}.{key}: unknown; the keys are {', '.join(sorted(known))}")
+
+
+def _winners(given: Any) -> Winners:
+    key = f"{KEY}.winners"
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{key}={given}: write it as {{n: 1, seeds: 5}}, or give {key}.n")
+    _known(given, Winners, key)
+    winners = Winners(**given)
+    if type(winners.n) is not int or winners.n < 0:
+        raise ConfigError(f"{key}.n={winners.n}: must be a whole number, at least 0")
+    seeds = winners.seeds if _is_list(winners.seeds) else [winners.seeds]
+    least = 0 if _is_list(winners.seeds) else 1
+    if not seeds or not all(type(seed) is int and seed >= least for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"{key}.seeds={winners.seeds}: give a number of seeds, or different seeds [1,2,3]")
+    if not _is_list(winners.baselines) or not all(isinstance(entry, Mapping | str) for entry in winners.baselines):
+        raise ConfigError(f"{key}.baselines={winners.baselines}: write it as [two_stage, {{x: 0.5}}]")
+    if not isinstance(winners.overrides, Mapping):
+        raise ConfigError(f"{key}.overrides={winners.overrides}: write it as {{evaluation: {{split: test}}}}")
+    return winners
+
+
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 OPTIONAL = ("study_name", "storage", "seed", "pruner", "observer", "custom_search_space")

@@ -74,7 +74,7 @@ def named_point(cfg: DictConfig, name: str, searched: Collection[str]) -> dict[s
     for key in point.keys() - set(searched):
         there = float(OmegaConf.select(cfg, key))
         if abs(there - point[key]) > TOLERANCE:
-            raise ConfigError(f"hydra.sweeper.enqueue: {name} needs {key}={point[key]:g}, which is {there:g} and not "
+            raise ConfigError(f"baseline {name}: needs {key}={point[key]:g}, which is {there:g} and not "
                               "searched")  # fmt: skip
     return {key: value for key, value in point.items() if key in searched}
 

@@ -75,6 +75,11 @@ def open_storage(url: str) -> BaseStorage:
         raise ConfigError(f"{KEY}.storage={scrub(url)}: not a journal of Optuna; name another file") from error
 
 
+def is_there(url: str) -> bool:
+    """Whether a storage may hold something: opening a file would make it."""
+    return url.startswith("postgresql") or _path(url).is_file()
+
+
 def in_words(error: Exception) -> str:
     """What a storage says, in one line without secrets."""
     said = str(error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error)

@@ -68,16 +68,20 @@ def open_study(
             study.set_user_attr(SEED, int(seeds[0]))
             study.set_user_attr(SEARCH, search.described())
             study.set_user_attr(FIXED, fixed(job))
-        was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
-        found = _differences(was, {"direction": given.direction} | search.described(), "not searched")
-        found += _differences(study.user_attrs[FIXED], fixed(job), "not there")
-        if found:
+        if found := differences(study, given, search, job):
             raise ConfigError(f"{KEY}.study_name={name}: the study in the storage is another one: {'; '.join(found)}. "
                               "Give another study_name")  # fmt: skip
         study.set_user_attr(PRUNER, dict(pruner))
         study.set_user_attr(WARMUP, given.warmup)
         asked = given.seed if seed is None else seed
         return int(study.user_attrs[SEED]) if asked is None else asked
+
+
+def differences(study: optuna.Study, given: Settings, search: Search, job: DictConfig) -> list[str]:
+    """In what a study of ours differs from a command's: direction, space, configuration; a phrase each."""
+    was = {"direction": study.direction.name.lower()} | study.user_attrs[SEARCH]
+    found = _differences(was, {"direction": given.direction} | search.described(), "not searched")
+    return found + _differences(study.user_attrs[FIXED], fixed(job), "not there")
 
 
 def _differences(was: Mapping[str, str], now: Mapping[str, str], absent: str) -> list[str]:

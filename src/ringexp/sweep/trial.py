@@ -10,6 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 PRUNER, WARMUP = "ringexp.pruner", "ringexp.warmup"
 """User attributes of the study: what prunes (a `_target_` with its arguments), and from which step on."""
 
+MEASURED = "measured"
+"""User attribute of a trial: what its job measured, names such as `gain/code` to numbers, for tables over seeds."""
+
 
 @runtime_checkable
 class TrialHandle(Protocol):

@@ -12,9 +12,22 @@ from types import FrameType
 WORKER = "RINGEXP_SWEEP_WORKER"
 """Set in the environment of a process that another worker started: it starts none itself."""
 
+_joined: list[bool] = []
+
+
 def is_worker() -> bool:
-    """Whether another worker started this process."""
-    return WORKER in os.environ
+    """Whether another worker, or a launcher, started this process."""
+    return bool(_joined) or WORKER in os.environ
+
+
+def join() -> None:
+    """Say that a launcher started this process."""
+    _joined.append(True)
+
+
+def stop() -> None:
+    """Ask this process to stop."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Workers:
@@ -68,11 +81,13 @@ class Workers:
 
 
 def end_with_parent() -> None:
-    """Ask this process to stop (SIGTERM) when the one that started it is gone: the pipe from it then ends."""
+    """Ask this process to stop when the worker that started it is gone: the pipe from it then ends."""
+    if WORKER not in os.environ:
+        return
 
     def watch() -> None:
         while os.read(0, 1):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        stop()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

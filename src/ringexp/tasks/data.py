@@ -3,17 +3,18 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import DataConfig, TokenizerConfig
+from ringexp.domains.guessable import check_answers
+from ringexp.domains.placing import Loaded
 from ringexp.domains.pool import Pool
-from ringexp.domains.public import Loaded
 from ringexp.errors import ConfigError, RingexpError
 from ringexp.models.tokenizer import ChatTokenizer, build_tokenizer
 
@@ -38,7 +39,8 @@ def prepared(config: DataConfig, tokenizer: TokenizerConfig) -> tuple[Prepared, 
 
     Raises what `load_pools`, `build_tokenizer` and `prepare` raise.
     """
-    files = [path for path in (config.path, *config.files.values()) if path is not None and Path(path).is_file()]
+    named = [config.path, *config.files.values(), *_paths(OmegaConf.to_container(cast(DictConfig, config.pools)))]
+    files = sorted({path for path in named if path is not None and Path(path).is_file()})
     seen = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in files]
     key = repr([OmegaConf.to_container(cast(DictConfig, part), resolve=True) for part in (config, tokenizer)] + seen)
     if key not in _kept:
@@ -50,6 +52,14 @@ def prepared(config: DataConfig, tokenizer: TokenizerConfig) -> tuple[Prepared, 
     return _kept[key]
 
 
+def _paths(node: Any) -> Iterator[str]:
+    """What stands under a key `path` anywhere below."""
+    for key, child in node.items() if isinstance(node, dict) else ():
+        if key == "path" and isinstance(child, str):
+            yield child
+        yield from _paths(child)
+
+
 def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:
     """Build each domain's pool; rows that a source left out, by reason. Raises the sources' own errors."""
     pools, dropped = {}, Counter[str]()
@@ -57,9 +67,12 @@ def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:
         try:
             source = instantiate(component)
         except Exception as error:
-            if isinstance(error.__cause__, RingexpError):
-                raise error.__cause__ from None
-            raise
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, RingexpError):
+                cause = cause.__cause__  # one wrapping by Hydra for each source within a source
+            if cause is None:
+                raise
+            raise cause from None
         if isinstance(source, Loaded):
             dropped.update(source.report.dropped)
             source = source.pool
@@ -75,8 +88,9 @@ def load_pools(config: DataConfig) -> tuple[dict[str, Pool], Counter[str]]:
 def prepare(pools: Mapping[str, Pool], dropped: Counter[str], tokenizer: ChatTokenizer, config: DataConfig) -> Prepared:
     """Encode, drop prompts over the limit, drop traces over the limit (their prompts stay for RL).
 
-    Raises ConfigError where a split that is needed ends up empty.
+    Raises ConfigError where a split that is needed ends up empty, or where training would reward guesses.
     """
+    check_answers(pools, config.guessable)
     fingerprint = hashlib.sha256("".join(pool.fingerprint for pool in pools.values()).encode())
     fingerprint.update(tokenizer.fingerprint.encode())
     counts = Counter(dropped)
@@ -84,8 +98,8 @@ def prepare(pools: Mapping[str, Pool], dropped: Counter[str], tokenizer: ChatTok
     for domain, pool in encoded.items():
         for split in SPLITS:
             if not getattr(pools[domain], split):
-                raise ConfigError(f"data.pools.{domain}: there is no {split} prompt; give more rows, or rows that name "
-                                  "their split")  # fmt: skip
+                raise ConfigError(f"data.pools.{domain}: there is no {split} prompt; give more rows, rows that name "
+                                  "their split, or a source for it (docs/data.md)")  # fmt: skip
             if not getattr(pool, split):
                 raise ConfigError(f"data.pools.{domain}: no {split} prompt is left within data.max_prompt_tokens="
                                   f"{config.max_prompt_tokens}")

@@ -14,7 +14,7 @@ from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.reuse import turn
 from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
 from ringexp.tasks.select import selected
-from ringexp.tasks.workspace import Stage, Workspace
+from ringexp.tasks.workspace import Stage, Workspace, say
 from ringexp.tracking.run import TAG
 from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights
@@ -26,8 +26,12 @@ CHECKED_GROUPS = 64
 def run(config: Config) -> None:
     """Evaluate whatever of the pipeline is finished: the selected checkpoint, and RL's stages as far as they are."""
     with open_workspace(config) as workspace:
+        chosen = selected(workspace)
         evaluate_sft(workspace)
         for stage in stages(workspace):
+            if workspace.finished(stage_name(stage), stage_key(workspace, chosen, stage)) is None:
+                say(f"evaluate: {stage_name(stage)} is not finished: neither it nor what follows is evaluated")
+                break
             evaluate_stage(workspace, stage)
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ringexp.config.schema import Config
 from ringexp.config.validate import typed
+from ringexp.curation.card import recorded_source
 from ringexp.errors import ConfigError, RecordError
 from ringexp.mixing.schedule import resolve_stages
 from ringexp.models.tokenizer import load_tokenizer
@@ -55,7 +56,7 @@ def open_workspace(config: Config, repeats: Run | None = None) -> Iterator[Works
             raise ConfigError(f"run_id={config.run_id}: the run's data are not those of data={config.data.name}; "
                               "give the data configuration it was made with")
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         status = "FINISHED" if run is None or run.info.status == "RUNNING" else run.info.status
         record = _create(workspace, store, folder, repeats) if run is None else store.resume(run)
         if config.trial is not None:
@@ -172,7 +173,8 @@ def _describe(workspace: Workspace) -> None:
         "sft_lr": config.sft.optimizer.get("lr"), "overrides": provenance.overrides(),
     })  # fmt: skip
     source = {"name": config.data.name, "path": config.data.path, "files": dict(config.data.files)}
-    record.log_datasets(workspace.data.pools, config.data.name, source)
+    name, version = recorded_source(config.data.path) or (config.data.name, {})
+    record.log_datasets(workspace.data.pools, name, source | version)
     record.log({f"data/{reason}": count for reason, count in workspace.data.dropped.items()}, 0)
     (folder / "tokenizer").mkdir(exist_ok=True)
     workspace.tokenizer.save(folder / "tokenizer")
@@ -201,24 +203,24 @@ def _stages(config: Config) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder against a second process that runs the same command."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RecordError(f"{folder}: another process is running this very pipeline") from None
+            raise RecordError(f"{folder}: another process is at this very run") from None
         yield
 
 
-def recorded_run(store: Store, run_id: str) -> Run:
-    """The pipeline run of that id, or the pipeline that a stage's run belongs to."""
+def recorded_run(store: Store, run_id: str, named: str = "run_id") -> Run:
+    """The pipeline run of that id, or the pipeline that a stage's run belongs to; `named` is the key that gives it."""
     try:
         run = store.client.get_run(run_id)
         if run.data.tags.get(TAG + "kind") == "stage":
             run = store.client.get_run(run.data.tags["mlflow.parentRunId"])
     except Exception as error:
-        raise RecordError(f"run_id={run_id}: MLflow at {store.uri} does not know this run") from error
+        raise RecordError(f"{named}={run_id}: MLflow at {store.uri} does not know this run") from error
     if TAG + "folder" not in run.data.tags:
-        raise RecordError(f"run_id={run_id}: not a pipeline of ringexp")
+        raise RecordError(f"{named}={run_id}: not a pipeline of ringexp")
     return run

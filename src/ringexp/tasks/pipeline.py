@@ -1,7 +1,6 @@
 """task=pipeline: SFT, selection by entropy, evaluation, C3PO stage by stage with an evaluation after each."""
 
 from ringexp.config.schema import Config
-from ringexp.evaluation.objective import outcome
 from ringexp.stopping import Pruned
 from ringexp.sweep.trial import handle
 from ringexp.tasks.evaluate import evaluate_sft, evaluate_stage
@@ -39,8 +38,8 @@ def recipe(workspace: Workspace, watch: Watch) -> float:
     watch.started()
     supervised_fine_tuning(workspace)
     select(workspace)
-    before = after = watch.before = evaluate_sft(workspace)
+    after = watch.before = evaluate_sft(workspace)
     for stage in stages(workspace):
         rl_stage(workspace, stage, watch.told)
         after = evaluate_stage(workspace, stage)
-    return outcome(before, after, workspace.config.evaluation.objective)
+    return watch.ended(after)

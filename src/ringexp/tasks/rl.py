@@ -171,7 +171,7 @@ def _steps(
     load_weights(begin.checkpoint or begin.weights, module.model)
     if begin.checkpoint is not None:
         module.resume(load_state(begin.checkpoint))
-    pools = {domain: pool.train for domain, pool in workspace.data.pools.items()}
+    pools = {domain: pool.questions for domain, pool in workspace.data.pools.items()}
     stop = workspace.last_step(begin.chosen.sft_steps + stage.first_step, stage.steps)
     rounds = PromptRounds(pools, stage.weights, config.algorithm, stage.steps, config.seed, stage.name)
     return module, DataLoader(Subset(rounds, range(module.step, stop)), batch_size=None)

@@ -86,5 +86,5 @@ def _probe_set(workspace: Workspace) -> ProbeSet:
     pools = [workspace.data.pools[domain] for domain in sorted(workspace.data.pools)]
     sampling = Sampling(config.algorithm.temperature, config.sft.probe.max_response_tokens)
     return ProbeSet.draw(
-        [pool.train for pool in pools], [pool.validation for pool in pools], config.sft.probe, sampling, config.seed
+        [pool.questions for pool in pools], [pool.validation for pool in pools], config.sft.probe, sampling, config.seed
     )

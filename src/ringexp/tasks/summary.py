@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
+from ringexp.config.schema import ISOLATION
 from ringexp.tasks.evaluate import recorded
 from ringexp.tasks.opening import about
 from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
@@ -80,6 +81,7 @@ def gather(workspace: Workspace) -> dict[str, Any]:
         "evaluations": [{"after": name, "pass_at_1": _pass_at_1(metrics)} for name, metrics in results],
         "tokens": {"sft": chosen.sft_tokens, "rl": rl_tokens},
         "seconds": {run.data.tags[TAG + "stage"]: _seconds(run) for run in reversed(runs)},
+        "code_isolation": workspace.tags.get("code_isolation"),
         "reused": [run.data.tags[TAG + "stage"] for run in reversed(runs) if TAG + "reused_from" in run.data.tags],
     }  # fmt: skip
 
@@ -106,6 +108,8 @@ def show(summary: dict[str, Any]) -> None:
     spent = {name: "reused" if name in summary["reused"] else f"{value:.0f}"
              for name, value in summary["seconds"].items()}  # fmt: skip
     table.add_row("seconds", "  ".join(f"{name} {value}" for name, value in spent.items()))
+    if (level := summary["code_isolation"]) not in (None, ISOLATION[0]):
+        table.add_row("[red]code[/red]", f"ran at isolation={level}, WITHOUT a file system of its own")
     table.add_row("folder", summary["folder"])
     table.add_row("MLflow", f"run {summary['run_id']}")
     uri, store = summary["tracking_uri"], Path(summary["folder"]).parent

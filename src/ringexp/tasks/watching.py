@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 
 from ringexp.errors import ConfigError
-from ringexp.evaluation.objective import outcome
+from ringexp.evaluation.objective import measured, outcome
 from ringexp.mixing import schedule
 from ringexp.stopping import Pruned
 from ringexp.sweep.space import availability
-from ringexp.sweep.trial import TrialHandle
+from ringexp.sweep.trial import MEASURED, TrialHandle
 from ringexp.tasks.rl import stages
 from ringexp.tasks.workspace import Workspace
 from ringexp.tracking.run import TAG
 
 
 class Watch:
-    """Tells the trial how it stands after each evaluation; `started` once before all."""
+    """Tells the trial how it stands after each evaluation; `started` once before all, `ended` once after."""
 
     def __init__(self, workspace: Workspace, trial: TrialHandle) -> None:
         self.workspace, self.trial = workspace, trial
@@ -33,7 +33,7 @@ class Watch:
         allowed = workspace.config.schedule.max_epochs
         if allowed is None:
             return
-        pools = {domain: len(pool.train) for domain, pool in workspace.data.pools.items()}
+        pools = {domain: len(pool.questions) for domain, pool in workspace.data.pools.items()}
         algorithm = workspace.config.algorithm
         beyond = availability(stages(workspace), algorithm.prompts_per_step, algorithm.rounds, pools, allowed)
         for domain, excess in beyond.items():
@@ -56,6 +56,11 @@ class Watch:
                 self.trial.report(value, rl_step, prunable=self._past_the_boundary(rl_step))
             except optuna.TrialPruned:
                 self.prune(f"after {rl_step} RL steps, at {value:.4f}")
+
+    def ended(self, after: Mapping[str, float]) -> float:
+        """The last evaluation: what came out, by domain for tables, and as the one number that the search looks at."""
+        self.trial.set(MEASURED, measured(self.before, after))
+        return outcome(self.before, after, self.workspace.config.evaluation.objective)
 
     def _past_the_boundary(self, rl_step: int) -> bool:
         """Whether the last stage has shown what it does: a schedule that begins with maths is not ended for that."""

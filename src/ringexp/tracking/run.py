@@ -70,12 +70,13 @@ class Store:
         else:
             self.experiment_id = experiment.experiment_id
 
-    def find(self, tags: Mapping[str, str]) -> list[Run]:
-        """Runs with all of these tags, newest first; superseded ones left out."""
+    def find(self, tags: Mapping[str, str], experiment_id: str | None = None) -> list[Run]:
+        """Runs of the experiment, or of another, with all of these tags, newest first; superseded ones left out."""
         clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
         found = self.client.search_runs(
-            [self.experiment_id], " AND ".join(clauses), ViewType.ACTIVE_ONLY, order_by=["attributes.start_time DESC"]
-        )
+            [experiment_id or self.experiment_id], " AND ".join(clauses), ViewType.ACTIVE_ONLY,
+            order_by=["attributes.start_time DESC"],
+        )  # fmt: skip
         return [run for run in found if run.data.tags.get(TAG + "superseded") != "true"]
 
     def create(self, name: str, tags: Mapping[str, str], parent: str | None = None) -> "Record":
@@ -197,12 +198,13 @@ class Record:
     def log_datasets(self, pools: Mapping[str, Pool], name: str, source: Mapping[str, Any]) -> None:
         """The pools as MLflow datasets, `<name>/<domain>` by their fingerprints; the UI lists and filters runs by them.
 
-        `source` says where the rows come from. Logging one again changes nothing.
+        `source` says what was configured; each pool's own origin (file, or dataset with commit and fingerprints) stands
+        beside it. Logging one again changes nothing.
         """
-        text = json.dumps(scrub_tree(dict(source)))[:60_000]
         inputs = []
         for domain, pool in pools.items():
             rows = {split: len(getattr(pool, split)) for split in ("train", "validation", "test")}
+            text = json.dumps(scrub_tree({**source, "origin": dict(pool.origin)}))[:60_000]
             dataset = Dataset(f"{name}/{domain}", pool.fingerprint[:36], "ringexp", text, profile=json.dumps(rows))
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
         self.client.log_inputs(self.run_id, inputs)

@@ -24,22 +24,36 @@ def note(cfg: DictConfig, **what: object) -> None:
 def run(cfg: DictConfig) -> float | None:
     number = cfg.trial.number if cfg.trial else -1
     job = HydraConfig.get().job.num if cfg.trial else -1
-    point = {"x": cfg.x, "y": cfg.y, "kind": cfg.kind, "rate": cfg.rate}
+    point = {"x": cfg.x, "y": cfg.y, "kind": cfg.kind, "rate": cfg.rate, "seed": cfg.seed}
     note(cfg, event="begin", number=number, job=job, point=point)
     trial = handle(cfg.trial)
     trial.set("folder", HydraConfig.get().runtime.output_dir)
-    if cfg.die_at == number:
+    if cfg.die_at in (number, "all"):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(cfg.sleep if cfg.sleep >= 0 else -cfg.sleep * (1 + number % 3))
+    if cfg.waits_at == number:
+        wait_for_others(cfg, 3)
     if number in cfg.fail_at:
         raise ValueError(f"told to fail\nwith password=hunter2 at trial {number}")
     value = (cfg.x - 0.3) ** 2 + cfg.y + cfg.rate
+    if cfg.measure:
+        measured = {"gain/math": cfg.y + cfg.seed**2, "gain/code": cfg.y * cfg.seed, "gain/mean": value}
+        trial.set("measured", measured)
     if number in cfg.nan_at:
         value = math.nan
     if cfg.curves is not None:
         value = follow(cfg, trial)
     note(cfg, event="end", number=number, job=job, value=value)
     return value
+
+
+def wait_for_others(cfg: DictConfig, count: int) -> None:
+    """Until so many jobs have ended."""
+    deadline = time.monotonic() + 60
+    while Path(cfg.events).read_text().count('"event": "end"') < count:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the others do not come to their ends")
+        time.sleep(0.05)
 
 
 def follow(cfg: DictConfig, trial: object) -> float:

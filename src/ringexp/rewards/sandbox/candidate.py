@@ -1,16 +1,15 @@
-"""The candidate's process inside the sandbox: it runs the code under test and answers calls, and knows no tests.
+"""The process of a function under test: it runs the candidate's code and answers calls, and knows no tests.
 
 Whatever the code does here, all that leaves is plain data, as answers to calls. Standard library only.
 """
 
 from __future__ import annotations
 
-import os
-import resource
 import sys
 
+from ringexp.rewards.sandbox.bounds import point_nowhere, seed, shut_in
 from ringexp.rewards.sandbox.codec import NotPlain, decode, encode, frame, receive, send
-from ringexp.rewards.sandbox.seccomp import Unconfined, confine
+from ringexp.rewards.sandbox.seccomp import Unconfined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
 _NAME = "candidate"
 _MESSAGE_CHARS = 200
-_STACK_BYTES = 8 * 1024**2  # the usual one, so that recursion ends alike everywhere
+
+NOT_PYTHON = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
+"""What compiling raises for a source that is none."""
 
 
 def serve(request: dict[str, Any], calls: int, answers: int) -> None:
@@ -29,18 +30,9 @@ def serve(request: dict[str, Any], calls: int, answers: int) -> None:
         calls: the descriptor that calls come from.
         answers: the descriptor that answers go to.
     """
-    _keep_only(calls, answers)
-    limit(
-        {
-            resource.RLIMIT_AS: request["memory_bytes"],
-            resource.RLIMIT_FSIZE: request["tmp_bytes"],
-            resource.RLIMIT_CPU: request["cpu_ceiling"],
-            resource.RLIMIT_NOFILE: request["open_files"],
-            resource.RLIMIT_NPROC: 0,
-        }
-    )
+    point_nowhere(0, 1, 2)
     try:
-        confine()
+        shut_in(request, (0, 1, 2, *sorted((calls, answers))))
     except Unconfined as error:
         send(answers, frame(["unconfined", str(error)]))
         return
@@ -52,39 +44,12 @@ def serve(request: dict[str, Any], calls: int, answers: int) -> None:
         send(answers, _answer(function, args, kwargs, request["value_bytes"]))
 
 
-def limit(limits: dict[int, int]) -> None:
-    """Set this process's limits in the kernel, for good, where they are not lower already."""
-    for name, most in {**limits, resource.RLIMIT_STACK: _STACK_BYTES, resource.RLIMIT_CORE: 0}.items():
-        present = resource.getrlimit(name)[1]
-        least = most if present == resource.RLIM_INFINITY else min(most, present)
-        resource.setrlimit(name, (least, least))
-
-
-def seed() -> None:
-    """Make `random`, where it is loaded, the same in every run."""
-    if "random" in sys.modules:
-        sys.modules["random"].seed(0)
-
-
-def _keep_only(*kept: int) -> None:
-    """Close every descriptor but these; standard input, output and error lead nowhere."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    for fd in range(3, 64):
-        if fd not in kept:
-            try:
-                os.close(fd)
-            except OSError:
-                continue
-
-
 def _load(source: str, entry_point: str) -> tuple[list[str], Any]:
     """Execute the source as a module of its own: the status to send, and the function."""
     module = sys.modules[_NAME] = type(sys)(_NAME)
     try:
         code = compile(source, "<candidate>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+    except NOT_PYTHON as error:
         return ["unparsable", type(error).__name__], None
     seed()
     try:

@@ -6,7 +6,7 @@ from the C module that `json` itself is built on: `json` would load `re` and `en
 
 from __future__ import annotations
 
-import os
+import posix as os
 from _json import encode_basestring_ascii, make_encoder, make_scanner
 
 TYPE_CHECKING = False  # as `typing` has it; importing that takes longer than all the rest

@@ -6,61 +6,62 @@ back only when `check` has returned. Its limits end it as surely as the candidat
 
 from __future__ import annotations
 
-import os
+import posix as os
 import resource
 import time
 
-from ringexp.rewards.sandbox.candidate import limit, seed, serve
+from ringexp.rewards.sandbox.bounds import complete_builtins, limit, load_mentioned, point_nowhere, seed
+from ringexp.rewards.sandbox.candidate import serve
 from ringexp.rewards.sandbox.codec import NotPlain, dumps, loads, read
-from ringexp.rewards.sandbox.proxy import Candidate, CandidateError, Stopped
-from ringexp.rewards.sandbox.seccomp import confine, hide
+from ringexp.rewards.sandbox.failure import failed
+from ringexp.rewards.sandbox.proxy import Candidate, CandidateError
+from ringexp.rewards.sandbox.seccomp import confine, end_with_parent, give_up_capabilities, hide
+from ringexp.rewards.sandbox.watch import Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LOADED_ONCE = ("typing", "math", "collections", "itertools", "functools", "re", "string", "heapq", "bisect")
+_FILES = {"setup": "<setup>", "test": "<test>"}
 
 
 def main() -> None:
     """Judge the one candidate that standard input describes; the reply goes to standard output."""
     started = time.monotonic()
-    request = _message()
+    request = message()
     replies = os.dup(1)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
+    point_nowhere(1, 2)
     os.write(replies, b"started\n")
-    for name in _LOADED_ONCE:
-        if f"import {name}" in request["source"] or f"from {name}" in request["source"]:
-            __import__(name)
-    if "random" in request["source"]:  # also where it is one name of several, or imported late: it has to be seeded
-        __import__("random")
+    end_with_parent()
+    give_up_capabilities()
+    complete_builtins()
+    load_mentioned(request["source"])
     hide()
-    candidate = _fork(request, started)
+    candidate = _fork(request, started + request["wall_seconds"])
     limit(
         {
             resource.RLIMIT_AS: request["memory_bytes"],
-            resource.RLIMIT_FSIZE: request["tmp_bytes"],
+            resource.RLIMIT_FSIZE: request["file_bytes"],
             resource.RLIMIT_CPU: request["cpu_ceiling"],
         }
     )
-    confine(checker=True)
+    confine(read_only=request["read_only"], watches=candidate.pid)
     try:
-        reply = _judge(candidate, _message())
+        reply = _judge(candidate, message())
     except Stopped as stopped:  # a tick in the moment before they end
+        candidate.end()
         reply = stopped.reply
     os.write(replies, dumps(reply).encode() + b"\n")
-    os._exit(0)  # this process is the first of its name space: the candidate ends with it
+    os._exit(0)
 
 
-def _message() -> dict[str, Any]:
+def message() -> dict[str, Any]:
     """The next message of the host."""
     found: dict[str, Any] = loads(read(0, int(read(0, 16))))
     return found
 
 
-def _fork(request: dict[str, Any], started: float) -> Candidate:
+def _fork(request: dict[str, Any], wall_end: float) -> Candidate:
     """Start the candidate's process; it shares two pipes with this one, and nothing else."""
     calls_out, calls_in = os.pipe()
     answers_out, answers_in = os.pipe()
@@ -72,7 +73,7 @@ def _fork(request: dict[str, Any], started: float) -> Candidate:
             os._exit(0)
     os.close(calls_out)
     os.close(answers_in)
-    return Candidate(pid, calls_in, answers_out, request, started)
+    return Candidate(pid, calls_in, answers_out, request, wall_end)
 
 
 def _judge(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
@@ -93,9 +94,9 @@ def _check(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
     """Execute setup and tests, call `check`; Stopped passes through."""
     space: dict[str, Any] = {"__name__": "tests"}
     try:
-        exec(compile(tests["setup"], "<setup>", "exec", dont_inherit=True), space)
+        exec(compile(tests["setup"], _FILES["setup"], "exec", dont_inherit=True), space)
         space[tests["entry_point"]] = candidate.call
-        exec(compile(tests["test"], "<test>", "exec", dont_inherit=True), space)
+        exec(compile(tests["test"], _FILES["test"], "exec", dont_inherit=True), space)
         check = space["check"]
     except Exception as error:
         return {"outcome": "error", "detail": f"tests cannot be executed: {type(error).__name__}"}
@@ -106,15 +107,23 @@ def _check(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
         check(candidate.call)
     except Stopped:
         raise
-    except NotPlain as error:
-        return {"outcome": "error", "detail": f"tests pass a {error}"}
-    except AssertionError:
-        return {"outcome": "wrong", "detail": "assertion failed"}
-    except CandidateError as error:
-        return {"outcome": "wrong", "detail": str(error)}
-    except MemoryError:
-        return {"outcome": "wrong", "detail": "memory"}
     except BaseException as error:
-        where = "raised {}" if error is candidate.raised else "{} in the tests"
-        return {"outcome": "wrong", "detail": where.format(type(error).__name__)}
+        candidate.rest()  # what is wrong is known; saying it takes no time of the candidate's
+        return _verdict(error, candidate, tests)
     return {"token": tests["token"]}
+
+
+def _verdict(error: BaseException, candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
+    """The reply for what `check` has raised."""
+    if isinstance(error, NotPlain):
+        return {"outcome": "error", "detail": f"tests pass a {error}"}
+    if isinstance(error, CandidateError):
+        return {"outcome": "wrong", "detail": str(error)}
+    if isinstance(error, MemoryError):
+        return {"outcome": "wrong", "detail": "memory"}
+    name = type(error).__name__
+    if error is candidate.raised:
+        return {"outcome": "wrong", "detail": f"raised {name}"}
+    where = failed(error, candidate, tests["entry_point"], {_FILES[key]: tests[key] for key in _FILES})
+    detail = where or "assertion failed" if isinstance(error, AssertionError) else f"{name} in the tests: {where}"
+    return {"outcome": "wrong", "detail": detail}

@@ -1,60 +1,28 @@
-"""One untrusted program in one fresh sandbox: started, limited, judged and ended from outside.
+"""Candidates judged, several at a time, each in a fresh sandbox of its own; and whether sandboxes work here at all."""
 
-The guest program (`guest`) holds the tests' side; here is what gives it a token and believes only the token.
-"""
-
-import hmac
-import json
-import math
 import os
-import secrets
-import select
-import signal
-import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from ringexp.code_tests import FunctionTests
+from ringexp.code_tests import CodeTests, FunctionTests
 from ringexp.errors import RingexpError
 from ringexp.records import Outcome, Verdict
-from ringexp.rewards.sandbox.root import command, guest_program
+from ringexp.rewards.sandbox.functions import judge_function
+from ringexp.rewards.sandbox.limits import Limits
+from ringexp.rewards.sandbox.process import SandboxFailed
+from ringexp.rewards.sandbox.programs import judge_program
+from ringexp.rewards.sandbox.root import BUBBLEWRAP, PROCESS, WEAKER, Command, command
 
-_GRACE_SECONDS = 0.7  # the guest keeps its wall limit itself; after that much more it is ended from outside
-_REPLY_BYTES = 4096
-_STARTED = b"started\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one candidate and its tests may use, together where not said otherwise.
-
-    `cpu_seconds` decides; `wall_seconds` is only against a candidate that sleeps. `memory_bytes` is address space, of
-    each of the two processes; `tmp_bytes` and `tmp_files` what /tmp holds; `open_files` descriptors of the candidate;
-    `value_bytes` the JSON text of one returned value.
-    """
-
-    cpu_seconds: float = 4.0
-    wall_seconds: float = 20.0
-    memory_bytes: int = 512 * 1024**2
-    tmp_bytes: int = 16 * 1024**2
-    tmp_files: int = 1_000
-    open_files: int = 32
-    value_bytes: int = 1024**2
+_DETAIL_CHARS = 300
 
 
 class Job(NamedTuple):
     """A candidate's source and the tests that judge it."""
 
     source: str
-    tests: FunctionTests
-
-
-class SandboxFailed(Exception):
-    """The sandbox gave no verdict, by no fault that can be laid on the candidate."""
+    tests: CodeTests
 
 
 class Sandbox:
@@ -63,9 +31,10 @@ class Sandbox:
     No process outlives its job. Threads are started when first needed, and again after a close or a fork.
     """
 
-    def __init__(self, limits: Limits | None = None, workers: int = 2) -> None:
+    def __init__(self, limits: Limits | None = None, workers: int = 2, isolation: str = BUBBLEWRAP) -> None:
         self._limits = limits or Limits()
         self._workers = workers
+        self._isolation = isolation
         self._pool: ThreadPoolExecutor | None = None
         self._owner = 0
         self._lock = threading.Lock()
@@ -76,10 +45,10 @@ class Sandbox:
         Raises:
             RingexpError: bubblewrap is not installed.
         """
-        words = command(self._limits.tmp_bytes)
+        start = command(self._isolation, self._limits.tmp_bytes)
         with self._lock:
             pool = self._threads()
-            waiting = [pool.submit(_verdict, words, job, self._limits) for job in jobs]
+            waiting = [pool.submit(_verdict, start, job, self._limits, self._isolation) for job in jobs]
         try:
             return [future.result() for future in waiting]
         finally:
@@ -99,7 +68,7 @@ class Sandbox:
         return self._pool
 
 
-def require(limits: Limits | None = None) -> None:
+def require(limits: Limits | None = None, isolation: str = BUBBLEWRAP) -> None:
     """Check that sandboxes work here, by judging one trivial candidate.
 
     Raises:
@@ -107,11 +76,16 @@ def require(limits: Limits | None = None) -> None:
     """
     limits = limits or Limits()
     tests = FunctionTests("f", "", "def check(f):\n    assert f(1) == 2\n")
-    words = command(limits.tmp_bytes)
+    start = command(isolation, limits.tmp_bytes)
     try:
-        verdict = _once(words, Job("def f(x):\n    return x + 1\n", tests), limits)
+        verdict = _once(start, Job("def f(x):\n    return x + 1\n", tests), limits, isolation)
     except SandboxFailed as error:
-        raise RingexpError(f"code rewards run in bubblewrap, which fails here: {error}: {_mend(str(error))}") from error
+        if isolation == PROCESS:
+            raise RingexpError(f"code rewards cannot start the interpreter in a process of its own: {error}") from error
+        raise RingexpError(f"code rewards run in bubblewrap, which fails here: {error}: {_mend(str(error))}; "
+                           f"{WEAKER}") from error  # fmt: skip
+    if verdict.outcome is Outcome.ERROR:
+        raise RingexpError(f"code rewards cannot confine a process here: {verdict.detail}")
     if verdict.outcome is not Outcome.CORRECT:
         why = f"{verdict.outcome}: {verdict.detail}"
         raise RingexpError(f"a trivial program fails in the sandbox ({why}): raise the limits of code rewards")
@@ -127,94 +101,27 @@ def _mend(complaint: str) -> str:
     return "`bwrap --unshare-all --ro-bind / / true` may show why"
 
 
-def _verdict(words: Sequence[str], job: Job, limits: Limits) -> Verdict:
+def _verdict(start: Command, job: Job, limits: Limits, isolation: str) -> Verdict:
     """Judge a job; try again once if the sandbox fails."""
     reason = ""
     for _ in range(2):
         try:
-            return _once(words, job, limits)
+            return _once(start, job, limits, isolation)
         except SandboxFailed as error:
             reason = str(error)
     return Verdict(Outcome.ERROR, f"sandbox: {reason}")
 
 
-def _once(words: Sequence[str], job: Job, limits: Limits) -> Verdict:
-    """One sandbox, from its start to its end.
-
-    Raises:
-        SandboxFailed: it did not start, or ended without a verdict.
-    """
-    token = secrets.token_hex(16)
-    end = time.monotonic() + limits.wall_seconds + _GRACE_SECONDS
-    try:
-        process = _start(words, guest_program() + _messages(job, limits, token))
-    except OSError as error:
-        raise SandboxFailed(f"cannot be started: {error.strerror}") from error
-    assert process.stdout is not None and process.stderr is not None
-    with process.stdout, process.stderr:
-        output = _read(process.stdout.fileno(), end)
-        if output is None or len(output) > _REPLY_BYTES:
-            os.kill(process.pid, signal.SIGKILL)  # bubblewrap takes all that is in the sandbox with it
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if output is None:
-            return Verdict(Outcome.TIMEOUT, f"no end in {limits.wall_seconds:g} s")
-        if not output.startswith(_STARTED):
-            raise SandboxFailed(_complaint(process.stderr.fileno()))
-    if usage.ru_utime + usage.ru_stime >= limits.cpu_seconds and not output[len(_STARTED) :]:
-        return Verdict(Outcome.TIMEOUT, f"more than {limits.cpu_seconds:g} s of CPU time")
-    return _believe(output[len(_STARTED) :], token)
+def _once(start: Command, job: Job, limits: Limits, isolation: str) -> Verdict:
+    """Judge a job in one sandbox. Raises SandboxFailed."""
+    if isinstance(job.tests, FunctionTests):
+        found = judge_function(start, job.source, job.tests, limits, read_only=isolation == PROCESS)
+    else:
+        found = judge_program(start, job.source, job.tests, limits)
+    return Verdict(found.outcome, printable(found.detail))
 
 
-def _start(words: Sequence[str], request: bytes) -> "subprocess.Popen[bytes]":
-    """Start a sandbox whose standard input is the request, whole from the beginning."""
-    with os.fdopen(os.memfd_create("request"), "w+b") as file:
-        file.write(request)
-        file.seek(0)
-        return subprocess.Popen(
-            words, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, start_new_session=True
-        )
-
-
-def _messages(job: Job, limits: Limits, token: str) -> bytes:
-    """What the guest reads: the candidate and its limits, then, after the fork, the tests and the token."""
-    candidate = {"source": job.source, "entry_point": job.tests.entry_point, **asdict(limits)}
-    candidate["cpu_ceiling"] = math.ceil(limits.cpu_seconds + 0.5)  # the kernel counts its own limit in coarse ticks
-    tests = {"entry_point": job.tests.entry_point, "setup": job.tests.setup, "test": job.tests.test, "token": token}
-    bodies = [json.dumps(message).encode() for message in (candidate, tests)]
-    return b"".join(str(len(body)).rjust(16).encode() + body for body in bodies)
-
-
-def _read(fd: int, end: float) -> bytes | None:
-    """All that comes until the end of the stream, at most a reply's length; None when time is up first."""
-    poll, output = select.poll(), b""
-    poll.register(fd)
-    while len(output) <= _REPLY_BYTES:
-        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
-            return None
-        part = os.read(fd, _REPLY_BYTES)
-        if not part:
-            return output
-        output += part
-    return output
-
-
-def _complaint(fd: int) -> str:
-    """The last line that bubblewrap, or an interpreter that cannot start, has written."""
-    lines = os.read(fd, 65536).decode(errors="replace").strip().splitlines()
-    return lines[-1][:200] if lines else "it gave no reason"
-
-
-def _believe(reply: bytes, token: str) -> Verdict:
-    """The verdict of a reply: correct only with the token."""
-    try:
-        found = json.loads(reply)
-        given = str(found.get("token", ""))
-        if hmac.compare_digest(given.encode(), token.encode()):
-            return Verdict(Outcome.CORRECT)
-        outcome, detail = Outcome(found["outcome"]), str(found["detail"])
-    except (ValueError, KeyError, AttributeError) as error:
-        raise SandboxFailed("the checker ended without a verdict") from error
-    if outcome is Outcome.CORRECT:
-        raise SandboxFailed("a verdict without its token")
-    return Verdict(outcome, detail)
+def printable(text: str) -> str:
+    """The text as it may stand in a table: one line, nothing that a terminal or a browser obeys, not too long."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: 2 * _DETAIL_CHARS])
+    return shown if len(shown) <= _DETAIL_CHARS else shown[: _DETAIL_CHARS - 3] + "..."

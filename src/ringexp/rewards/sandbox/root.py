@@ -9,10 +9,17 @@ import shutil
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+from ringexp.config.schema import ISOLATION
 from ringexp.errors import RingexpError
 
-_GUEST = ("codec", "seccomp", "candidate", "proxy", "guest")
+_SHARED = ("codec", "seccomp", "bounds", "candidate", "watch")
+GUESTS = {"function": (*_SHARED, "proxy", "failure", "guest"), "program": (*_SHARED, "program")}
+"""The modules of the two programs that run inside, each after those that it uses; the last one has `main`."""
+
+BUBBLEWRAP, PROCESS = ISOLATION
+WEAKER = "where it cannot run at all, rewards.code.isolation=process judges code in a process without a root of its own"
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 _BOOT = """
 import marshal, posix, sys
@@ -25,10 +32,10 @@ module.main()
 
 
 @cache
-def guest_program() -> bytes:
-    """The guest's modules, compiled, as `_BOOT` reads them; the length comes first."""
+def guest_program(kind: str) -> bytes:
+    """The modules of a guest (`GUESTS`), compiled, as `_BOOT` reads them; the length comes first."""
     modules = []
-    for name in _GUEST:
+    for name in GUESTS[kind]:
         path = Path(__file__).with_name(f"{name}.py")
         code = compile(path.read_text(encoding="utf-8"), name, "exec", dont_inherit=True)
         modules.append((f"{__package__}.{name}", code))
@@ -36,25 +43,51 @@ def guest_program() -> bytes:
     return str(len(body)).rjust(16).encode() + body
 
 
-def command(tmp_bytes: int) -> list[str]:
+class Command(NamedTuple):
+    """How a sandbox is started: the words, and all that its environment holds."""
+
+    words: list[str]
+    environment: dict[str, str]
+
+
+def command(isolation: str, tmp_bytes: int) -> Command:
     """The command that starts one sandbox with the guest program in it.
+
+    Args:
+        isolation: `bubblewrap`, or `process`: the interpreter alone, which bounds itself before it runs anything.
+        tmp_bytes: the size of /tmp, where the sandbox has one of its own.
 
     Raises:
         RingexpError: bubblewrap is not installed.
     """
+    python = _python()
+    # -I would ignore the hash seed too; in an environment that holds nothing else, -s -P is the rest of it
+    program = [str(python), "-s", "-P", "-S", "-B", "-c", _BOOT]
+    if isolation == PROCESS:
+        return Command(program, _environment())
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise RingexpError(
-            "code rewards run in bubblewrap, and there is no `bwrap` on PATH: install it, "
-            "on Debian and Ubuntu with `apt-get install bubblewrap`"
+            "code rewards run in bubblewrap, and there is no `bwrap` on PATH: install it, on Debian and Ubuntu with "
+            f"`apt-get install bubblewrap`; {WEAKER}"
         )
-    python = _python()
     words = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"]
-    words += ["--clearenv", "--setenv", "PYTHONHASHSEED", "0", *_library_path(), *_mounts(python)]
+    for variable in _environment().items():
+        words += ["--setenv", *variable]
+    words += _mounts(python)
     words += ["--dev-bind", "/dev/null", "/dev/null", "--dev-bind", "/dev/urandom", "/dev/urandom"]
     words += ["--size", str(tmp_bytes), "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"]
-    # -I would ignore the hash seed too; in an environment that holds nothing else, -s -P is the rest of it
-    return [*words, str(python), "-s", "-P", "-S", "-B", "-c", _BOOT]
+    return Command([*words, *program], {})
+
+
+def _environment() -> dict[str, str]:
+    """What the interpreter has to find in its environment.
+
+    Its library's folder is for an interpreter whose own shared library is found through the loader's cache, which
+    is not there.
+    """
+    library = {} if sys.base_prefix == "/usr" else {"LD_LIBRARY_PATH": str(Path(sys.base_prefix) / "lib")}
+    return {"PYTHONHASHSEED": "0", **library}
 
 
 def _python() -> Path:
@@ -89,10 +122,3 @@ def _mounts(python: Path) -> list[str]:
             if packages.is_dir():
                 words += ["--tmpfs", str(packages), "--remount-ro", str(packages)]
     return words
-
-
-def _library_path() -> list[str]:
-    """For an interpreter whose own shared library is found through the loader's cache, which is not there."""
-    if sys.base_prefix == "/usr":
-        return []
-    return ["--setenv", "LD_LIBRARY_PATH", str(Path(sys.base_prefix) / "lib")]

@@ -1,18 +1,37 @@
 """The system-call filter of a process inside the sandbox: what an interpreter at work needs, nothing else.
 
 Not on the list, so refused with EPERM: new processes and threads, executing, signals to others, tracing, sockets,
-mounts, name spaces, shared memory, keys, io_uring. Part of the program inside the sandbox: standard library only.
+mounts, name spaces, shared memory, keys, io_uring. Part of the program inside the sandbox: standard library only, by
+way of its C modules, because every candidate waits for imports (`ctypes` and `os` would take longer than all the rest).
 """
 
-import ctypes
-import os
-import struct
+from __future__ import annotations
 
-_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
+import posix as os
+from _ctypes import (
+    FUNCFLAG_CDECL,
+    FUNCFLAG_USE_ERRNO,
+    Array,
+    CFuncPtr,
+    _SimpleCData,
+    addressof,
+    dlopen,
+    dlsym,
+    get_errno,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+_SIGKILL = 9
 _FILTER_MODE = 2
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT = 0, 4
+_CAPABILITY_VERSION = 0x20080522
+_LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _KILL, _ALLOW, _REFUSE = 0x80000000, 0x7FFF0000, 0x00050001  # the last one: EPERM
+_CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 _X86_64 = {
     "read": 0, "write": 1, "readv": 19, "writev": 20, "pread64": 17, "pwrite64": 18, "close": 3, "openat": 257,
@@ -40,10 +59,19 @@ _AARCH64 = {
     "getrusage": 165, "getrandom": 278, "uname": 160, "sysinfo": 179, "getpid": 172, "getppid": 173, "gettid": 178,
     "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "getrlimit": 163,
 }  # fmt: skip
-_CHECKER = {
-    "x86_64": {"wait4": 61, "kill": 62, "setitimer": 38, "statfs": 137},
-    "aarch64": {"wait4": 260, "kill": 129, "setitimer": 103, "statfs": 43},
+_WATCHES = {
+    "x86_64": {"wait4": 61, "setitimer": 38, "statfs": 137},
+    "aarch64": {"wait4": 260, "setitimer": 103, "statfs": 43},
 }
+_FORKS = {
+    "x86_64": {"clone": 56, "pipe2": 293, "prctl": 157, "prlimit64": 302, "setrlimit": 160, "close_range": 436,
+               "set_robust_list": 273, "kill": 62},
+    "aarch64": {"clone": 220, "pipe2": 59, "prctl": 167, "prlimit64": 261, "setrlimit": 164, "close_range": 436,
+                "set_robust_list": 99, "kill": 129},
+}  # fmt: skip
+_KILLS = {"x86_64": 62, "aarch64": 129}
+_OPENS = {"x86_64": {2: 1, 257: 2}, "aarch64": {56: 2}}  # the number, and which argument has the flags
+_CHANGE_NAMES = ("mkdirat", "unlinkat", "renameat", "renameat2", "mkdir", "rmdir", "unlink", "rename")
 
 MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 """By machine, as `os.uname` names it: the kernel's number of the architecture, and the calls that are allowed."""
@@ -53,8 +81,27 @@ class Unconfined(Exception):
     """The filter cannot be installed; the message says why. Nothing untrusted may run then."""
 
 
-def confine(checker: bool = False) -> None:
-    """Put this process under the filter, for good; the checker may also watch the clock and end its child.
+class _Function(CFuncPtr):
+    """A function of the C library that gives an int."""
+
+    class _Int(_SimpleCData):  # type: ignore[type-arg]
+        _type_ = "i"
+
+    _flags_ = FUNCFLAG_CDECL | FUNCFLAG_USE_ERRNO
+    _restype_ = _Int
+
+
+class _Char(_SimpleCData):  # type: ignore[type-arg]
+    _type_ = "c"
+
+
+def confine(read_only: bool = False, watches: int | None = None, forks: bool = False) -> None:
+    """Put this process under the filter, for good.
+
+    Args:
+        read_only: no file may be made, changed or removed.
+        watches: the process that this one watches: it may tell its time, wait for it and end it, and no other.
+        forks: this process starts such processes, and each confines itself further.
 
     Raises:
         Unconfined: an unknown machine, or a kernel that refuses.
@@ -63,12 +110,18 @@ def confine(checker: bool = False) -> None:
     if machine not in MACHINES:
         raise Unconfined(f"no system-call filter for {machine}")
     architecture, calls = MACHINES[machine]
-    numbers = [*calls.values(), *(_CHECKER[machine].values() if checker else ())]
-    program = _program(architecture, numbers)
-    code = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_SECCOMP, _FILTER_MODE, ctypes.create_string_buffer(header, len(header)))
+    allowed = dict(calls) | (_WATCHES[machine] if forks or watches is not None else {})
+    allowed |= _FORKS[machine] if forks else {}
+    conditions: list[tuple[int, int, int, int, int, int]] = []
+    if watches is not None:
+        conditions.append((_KILLS[machine], 0, _EQUAL, watches, _ALLOW, _REFUSE))
+    if read_only:
+        allowed = {name: number for name, number in allowed.items() if name not in ("open", "openat", *_CHANGE_NAMES)}
+        conditions += [(n, at, _ANY_BIT, _CHANGES, _REFUSE, _ALLOW) for n, at in _OPENS[machine].items()]
+    code = _buffer(_program(architecture, list(allowed.values()), conditions))
+    header = (len(code) // 8).to_bytes(8, "little") + addressof(code).to_bytes(8, "little")
+    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _call("prctl", _PR_SET_SECCOMP, _FILTER_MODE, _buffer(header), 0, 0)
 
 
 def hide() -> None:
@@ -77,20 +130,54 @@ def hide() -> None:
     Raises:
         Unconfined: the kernel refuses.
     """
-    _prctl(_PR_SET_DUMPABLE, 0)
+    _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _program(architecture: int, numbers: list[int]) -> bytes:
-    """The filter's instructions: another architecture kills, a listed call passes, all else is refused."""
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends.
+
+    Raises:
+        Unconfined: the kernel refuses.
+    """
+    _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def give_up_capabilities() -> None:
+    """Give up what root may do beyond others, such as reading any process's memory.
+
+    Raises:
+        Unconfined: the kernel refuses.
+    """
+    _call("capset", _buffer(_CAPABILITY_VERSION.to_bytes(4, "little") + bytes(4)), _buffer(bytes(24)))
+
+
+def _program(architecture: int, numbers: list[int], conditions: list[tuple[int, int, int, int, int, int]]) -> bytes:
+    """The filter's instructions: another architecture kills, a listed call passes, all else is refused.
+
+    A condition is a call's number, which argument is looked at, how and with what, and what follows if so and if not.
+    """
     lines = [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL)]
     lines.append((_LOAD, 0, 0, _NUMBER_AT))
-    lines += [(_EQUAL, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
+    lines += [(_EQUAL, len(numbers) - i + 5 * len(conditions), 0, n) for i, n in enumerate(numbers)]
+    for number, argument, test, value, then, otherwise in conditions:
+        lines += [(_EQUAL, 0, 4, number), (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument), (test, 0, 1, value)]
+        lines += [(_RETURN, 0, 0, then), (_RETURN, 0, 0, otherwise)]
     lines += [(_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)]
-    return b"".join(struct.pack("HBBI", *line) for line in lines)
+    return b"".join(
+        code.to_bytes(2, "little") + bytes((yes, no)) + value.to_bytes(4, "little") for code, yes, no, value in lines
+    )
 
 
-def _prctl(option: int, *arguments: object) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    padded = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in (*arguments, 0, 0, 0, 0)][:4]
-    if libc.prctl(option, *padded):
-        raise Unconfined(f"prctl {option}: {os.strerror(ctypes.get_errno())}")
+def _buffer(data: bytes) -> Any:
+    """The bytes where C can find them."""
+    kind: Any = type(Array)
+    made = kind("_Buffer", (Array,), {"_type_": _Char, "_length_": len(data)})()
+    made.raw = data
+    return made
+
+
+def _call(name: str, *arguments: Any) -> None:
+    this_program: Any = None
+    function: Any = _Function(dlsym(dlopen(this_program, 0), name))
+    if function(*arguments):
+        raise Unconfined(f"{name} {arguments[0] if name == 'prctl' else ''}: {os.strerror(get_errno())}")

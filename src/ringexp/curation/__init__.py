@@ -1,0 +1,1 @@
+"""From published rows to a versioned dataset: cleaned, deduplicated, decontaminated, verified, of known difficulty."""
