@@ -32,9 +32,10 @@ DEBIAN_FRONTEND=noninteractive apt-get -o APT::Sandbox::User=root -o Dpkg::Use-P
   --no-install-recommends "$folder"/*.deb
 
 # Bytecode that is valid whatever time its source carries: an image's files get one time, and its user may not write.
+# -B: what compileall itself imports would else be there already, by the time of its source, and be passed over.
 if [ -d /usr/lib/python3.11 ]; then
   find /usr/lib/python3.11 -name '__pycache__' -prune -exec rm -rf {} +
-  PYTHONHASHSEED=0 python3.11 -I -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3.11
+  PYTHONHASHSEED=0 python3.11 -I -B -S -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11
 fi
 
 rm -rf "$folder" /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/cache/apt/*.bin \

@@ -30,4 +30,4 @@ SOURCE_DATE_EPOCH=0 $install --no-index --no-build-isolation .
 "$home/bin/python" docker/prune.py "$target" server
 find "$home" -name '__pycache__' -prune -exec rm -rf {} +
 # Some packages ship templates and examples that are no valid Python: those stay without bytecode, as with pip.
-PYTHONHASHSEED=0 "$home/bin/python" -I -m compileall -qq --invalidation-mode unchecked-hash "$home/lib" || true
+PYTHONHASHSEED=0 "$home/bin/python" -I -B -S -m compileall -qq -f --invalidation-mode unchecked-hash "$home/lib" || true

@@ -133,6 +133,15 @@ def layers(name: str) -> list[tuple[str, int]]:
     return list(zip(makers, sizes, strict=True))
 
 
+def clean() -> None:
+    """Remove every container, also of a build that was killed, and every image but the base."""
+    buildah("rm", "--all")
+    for name in set(buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()) - {f"{BASE}:latest"}:
+        if not name.startswith("<none>"):
+            buildah("rmi", "--force", name)
+    buildah("rmi", "--prune")
+
+
 @contextmanager
 def mounted(name: str) -> Iterator[Path]:
     """The root file system of a container made of the image; both are gone afterwards."""

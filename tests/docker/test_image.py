@@ -21,14 +21,16 @@ Built = tuple[str, str, Path]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """(name, digest, context) of an image of the working tree."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """(name, digest, context) of an image of the working tree; the storage keeps nothing of it."""
     if why := image.missing():
         pytest.skip(why)
     image.CACHE.mkdir(parents=True, exist_ok=True)
+    image.clean()
     folder = image.context(tmp_path_factory.mktemp("context"))
     name = "localhost/ringexp:test"
-    return name, image.build(folder, name, COMMIT), folder
+    yield name, image.build(folder, name, COMMIT), folder
+    image.clean()
 
 
 @pytest.fixture(scope="module")
