@@ -65,7 +65,7 @@ def test_help_lists_every_group(tmp_path: Path) -> None:
     (["schedule.stages.0.weights.math=0"], "schedule.stages[math].weights"),
     (["evaluation.k=[1,9]"], "evaluation.k=[1, 9]"),
     (["+schedule.stages.0.weights.law=1.0"], "domain 'law' has no prompts"),
-    (["data=gsm8k"], "data.path=<value>"),
+    (["data=jsonl"], "data.path=<value>"),
     (["data=gsm8k", "data.path=nowhere.jsonl"], "schedule=math_only"),
     (["data=gsm8k", "data.path=nowhere.jsonl", "schedule=math_only"], "data.path=nowhere.jsonl"),
 ])  # fmt: skip

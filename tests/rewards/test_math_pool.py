@@ -68,7 +68,7 @@ def test_verdicts_are_the_same_by_any_number_of_processes_and_in_any_order() -> 
 def test_one_item_in_a_hundred_hostile() -> None:
     items, expected = pairs(200, seed=2)
     places = random.Random(0).sample(range(200), 2)
-    for place, answer in zip(places, (HANG, "10^{1000000000}-10^{1000000000}+3")):
+    for place, answer in zip(places, (HANG, "(88888888!)")):
         items[place] = ("3", answer)
     verifier = MathVerifier(cpu_seconds=1.0)
     verdicts = verifier.score([asked(g) for g, _ in items], [f"\\boxed{{{a}}}" for _, a in items])
@@ -115,28 +115,30 @@ def test_a_process_that_cannot_start_is_one_clear_error(monkeypatch: pytest.Monk
 
 def test_an_interrupt_ends_the_processes_and_the_next_batch_is_judged() -> None:
     verifier = MathVerifier(cpu_seconds=30.0)
-    outcome(verifier, "1/2", "\\boxed{1/2+0}")
+    outcome(verifier, "1/2", "\\boxed{(1/2)}")
     (first,) = verifier.worker_pids
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         verifier.score([asked("3")], ["\\boxed{99999999!}"])
+    signal.signal(signal.SIGINT, before)
     assert not psutil.pid_exists(first)
-    assert outcome(verifier, "1/3", "\\boxed{2/6+0}") is CORRECT
+    assert outcome(verifier, "1/3", "\\boxed{(2/6)}") is CORRECT
     verifier.close()
 
 
 def test_a_fork_gets_processes_of_its_own_and_leaves_the_parents_alone() -> None:
     verifier = MathVerifier()
-    outcome(verifier, "1/2", "\\boxed{1/2+0}")
+    outcome(verifier, "1/2", "\\boxed{(1/2)}")
     before = verifier.worker_pids
     child = os.fork()
     if child == 0:
-        good = verifier.worker_pids == [] and outcome(verifier, "1/3", "\\boxed{2/6+0}") is CORRECT
+        good = verifier.worker_pids == [] and outcome(verifier, "1/3", "\\boxed{(2/6)}") is CORRECT
         good = good and not set(verifier.worker_pids) & set(before)
         verifier.close()
         os._exit(0 if good else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert outcome(verifier, "1/4", "\\boxed{2/8+0}") is CORRECT
+    assert outcome(verifier, "1/4", "\\boxed{(2/8)}") is CORRECT
     assert verifier.worker_pids == before
     verifier.close()
 
@@ -165,7 +167,7 @@ def test_works_outside_the_main_thread_and_from_several_at_once() -> None:
     results: dict[int, list[Verdict]] = {}
 
     def work(k: int) -> None:
-        batch = [(f"{n}/{k + 7}", f"\\boxed{{{2 * n}/{2 * (k + 7)}+0}}") for n in range(1, 20)]
+        batch = [(f"{n}/{k + 7}", f"\\boxed{{({2 * n}/{2 * (k + 7)})}}") for n in range(1, 20)]
         results[k] = verifier.score([asked(g) for g, _ in batch], [t for _, t in batch])
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
@@ -183,24 +185,24 @@ def test_plain_numbers_the_same_text_and_repeated_pairs_cost_no_process() -> Non
     for gold, box in (("5", "5"), ("1/2", "0.5"), ("x+1", "x+1"), ("1200", "1\\,200")):
         assert outcome(verifier, gold, f"\\boxed{{{box}}}") is CORRECT
     assert verifier.worker_pids == []
-    assert outcome(verifier, "1/2", "\\boxed{0.5+0}") is CORRECT
+    assert outcome(verifier, "1/2", "\\boxed{(0.5)}") is CORRECT
     verifier.close()
-    assert outcome(verifier, "1/2", "\\boxed{0.5+0}") is CORRECT
+    assert outcome(verifier, "1/2", "\\boxed{(0.5)}") is CORRECT
     assert verifier.worker_pids == []
-    for box in ("0.25+0", "0.75+0"):
+    for box in ("(0.25)", "(0.75)"):
         outcome(verifier, "1/2", f"\\boxed{{{box}}}")
     verifier.close()
-    outcome(verifier, "1/2", "\\boxed{0.5+0}")  # forgotten: only two pairs are kept
+    outcome(verifier, "1/2", "\\boxed{(0.5)}")  # forgotten: only two pairs are kept
     assert verifier.worker_pids
     verifier.close()
 
 
 def test_a_killed_process_is_replaced_and_close_leaves_none() -> None:
     verifier = MathVerifier()
-    outcome(verifier, "1/2", "\\boxed{0.5+0}")
+    outcome(verifier, "1/2", "\\boxed{(0.5)}")
     (first,) = verifier.worker_pids
     os.kill(first, signal.SIGKILL)
-    assert outcome(verifier, "1/3", "\\boxed{2/6+0}") is CORRECT
+    assert outcome(verifier, "1/3", "\\boxed{(2/6)}") is CORRECT
     (second,) = verifier.worker_pids
     assert second != first
     verifier.close()
@@ -211,10 +213,10 @@ def test_a_killed_process_is_replaced_and_close_leaves_none() -> None:
 
 def test_a_process_that_does_not_run_at_all_meets_the_wall_clock() -> None:
     verifier = MathVerifier(wall_seconds=1.0)
-    outcome(verifier, "1/2", "\\boxed{0.5+0}")
+    outcome(verifier, "1/2", "\\boxed{(0.5)}")
     os.kill(verifier.worker_pids[0], signal.SIGSTOP)
     long = "0" * 990  # chunks that do not fit a pipe together: giving them waits for nobody
-    stopped, *after = verifier.score([asked("1/3")] * 40, [f"\\boxed{{1/{k}+0.{long}}}" for k in range(40)])
+    stopped, *after = verifier.score([asked("1/3")] * 40, [f"\\boxed{{(1/{k}.{long})}}" for k in range(40)])
     assert stopped == Verdict(TIMEOUT, "no reply in 1 s")
     assert [v.outcome for v in after] == [CORRECT if k == 3 else WRONG for k in range(1, 40)]
     verifier.close()
@@ -222,11 +224,11 @@ def test_a_process_that_does_not_run_at_all_meets_the_wall_clock() -> None:
 
 def test_a_time_out_is_judged_by_cpu_time_not_by_wall_time() -> None:
     verifier = MathVerifier(cpu_seconds=1.0)
-    outcome(verifier, "1/2", "\\boxed{0.5+0}")
+    outcome(verifier, "1/2", "\\boxed{(0.5)}")
     (pid,) = verifier.worker_pids
     os.kill(pid, signal.SIGSTOP)
     threading.Timer(2.5, os.kill, (pid, signal.SIGCONT)).start()
-    assert outcome(verifier, "1/3", "\\boxed{2/6+0}") is CORRECT
+    assert outcome(verifier, "1/3", "\\boxed{(2/6)}") is CORRECT
     assert verifier.worker_pids == [pid]
     verifier.close()
 
@@ -236,7 +238,7 @@ def test_no_process_is_left_when_the_program_ends_without_close() -> None:
         "from ringexp.records import Prompt\n"
         "from ringexp.rewards.math import MathVerifier\n"
         "v = MathVerifier()\n"
-        "v.score([Prompt('p', 'math', 'q', '1/2')], ['\\\\boxed{0.5+0}'])\n"
+        "v.score([Prompt('p', 'math', 'q', '1/2')], ['\\\\boxed{(0.5)}'])\n"
         "print(v.worker_pids[0], flush=True)\n"
     )
     for ending in ("", "raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"):

@@ -144,8 +144,8 @@ def test_what_is_there_is_not_written_over(composed: Composed, tmp_path: Path) -
 
 
 def test_a_killed_command_continues_and_the_output_is_the_same(composed: Composed, tmp_path: Path) -> None:
-    rows = [{"domain": "math", "response": f"\\boxed{{{i - i % 2}{'' if i < score.CHUNK else '+0'}}}", "answer": str(i)}
-            for i in range(300)]  # fmt: skip
+    boxed = [f"{i - i % 2}" if i < score.CHUNK else f"({i - i % 2})" for i in range(300)]
+    rows = [{"domain": "math", "response": f"\\boxed{{{answer}}}", "answer": str(i)} for i, answer in enumerate(boxed)]
     # the first chunk is plain numbers; the second has to wait for Math-Verify
     source, target, whole = written(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
     command = [sys.executable, "-m", "ringexp.cli", "task=score", f"input={source}", f"paths.store={tmp_path / 'runs'}"]

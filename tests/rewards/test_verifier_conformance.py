@@ -39,7 +39,7 @@ def program(body: str) -> str:
 
 
 VERIFIERS: dict[str, Any] = {
-    "math": Case(MathVerifier, MATH, "So \\boxed{\\frac{3}{6}+0}.", "So \\boxed{\\frac{1}{3}+0}."),
+    "math": Case(MathVerifier, MATH, "So \\boxed{(\\frac{3}{6})}.", "So \\boxed{(\\frac{1}{3})}."),
     "science": Case(lambda: MathVerifier(units=True), Prompt("s", "science", "How far?", "270 m"),
                     "\\boxed{0.27\\,\\text{km}}", "\\boxed{0.28\\,\\text{km}}"),
     "choice": Case(ChoiceVerifier, CHOICES, "\\boxed{(B)}", "\\boxed{A}"),

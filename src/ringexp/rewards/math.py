@@ -104,12 +104,14 @@ class MathVerifier:
         if not answer:
             return Verdict(Outcome.UNPARSABLE, "empty box")
         equal = plainly_equal(gold, answer)
-        if equal or (gold == answer and not self._units):
+        if equal:
             return _CORRECT
         if equal is False and self._exact:
             return _WRONG
         if nesting(answer) > _MAX_NESTING:
             return Verdict(Outcome.UNPARSABLE, f"brackets nested deeper than {_MAX_NESTING}")
+        if gold == answer and not self._units:
+            return _CORRECT
         if unworked(gold, answer, self._units):
             return _UNWORKED
         return gold, answer

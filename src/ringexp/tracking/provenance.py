@@ -60,8 +60,13 @@ def source_hash() -> str:
 
 @cache
 def distributions() -> tuple[str, ...]:
-    """The installed distributions with their versions, sorted: what a lock file pins."""
-    found = {f"{d.name}=={d.version}".lower() for d in importlib.metadata.distributions() if d.name != "ringexp"}
+    """The installed distributions with their versions, sorted: what a lock file pins.
+
+    Those that another package brings for itself (setuptools, once imported, puts its own on the path) do not count.
+    """
+    places = [place for place in sys.path if Path(place).name != "_vendor"]
+    installed = importlib.metadata.distributions(path=places)
+    found = {f"{d.name}=={d.version}".lower() for d in installed if d.name != "ringexp"}
     return tuple(sorted(found))
 
 
