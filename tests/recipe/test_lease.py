@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 HOLD = """
 import sys
 from pathlib import Path
@@ -35,6 +37,7 @@ class Holder:
         return self.process.returncode
 
 
+@pytest.mark.soak
 def test_the_second_waits_until_the_first_is_killed(tmp_path: Path) -> None:
     first = Holder(tmp_path, "sft", tmp_path / "first")
     first.says("held")

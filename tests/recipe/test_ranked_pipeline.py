@@ -16,7 +16,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(folder)
 
 
-@pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
+@pytest.mark.parametrize("trainer", ["ddp", pytest.param("fsdp", marks=pytest.mark.soak)])
 def test_two_ranks_run_the_recipe(alone: Store, tmp_path: Path, trainer: str) -> None:
     """Under ddp the command itself checks that the ranks end every stage with equal weights."""
     done = ringexp(f"paths.store={tmp_path}", *OWN, f"trainer={trainer}", "trainer.max_steps=2")

@@ -66,6 +66,7 @@ def test_sigterm_ends_all_and_the_same_command_does_the_rest(app: Application) -
     assert {identity(trial.params) for trial in stopped} <= {identity(t.params) for t in counted(app.trials())}
 
 
+@pytest.mark.soak
 def test_workers_end_when_the_command_is_killed(app: Application) -> None:
     process = app.start(*JOBLIB, "hydra.sweeper.n_trials=50", "sleep=0.3")
     app.wait_for(lambda: len({row["pid"] for row in app.events("begin")}) == 2)
@@ -75,6 +76,7 @@ def test_workers_end_when_the_command_is_killed(app: Application) -> None:
     assert len(app.events("end")) < 50
 
 
+@pytest.mark.soak
 def test_points_that_kill_every_process_end_the_sweep(app: Application) -> None:
     done = app.run(*JOBLIB, "hydra.sweeper.n_trials=4", "die_at=all", status=2)
     assert "the workers ended early (TerminatedWorkerError" in done.stderr.splitlines()[-1]

@@ -89,7 +89,8 @@ def test_a_sweep_with_a_dead_a_failed_and_a_pruned_trial(app: Application, url: 
 
 def test_two_workers(app: Application, url: str) -> None:
     """Exactly as many trials as were asked for; SQLite refuses the second worker while the first is at it."""
-    command = ("x=interval(0,1)", "y=choice(1,2)", "hydra.sweeper.n_trials=8", "sleep=0.1",
+    sleep = 1 if url.startswith("sqlite") else 0.1  # the first has to be at it when the second comes
+    command = ("x=interval(0,1)", "y=choice(1,2)", "hydra.sweeper.n_trials=8", f"sleep={sleep}",
                "hydra.sweeper.study_name=two", f"hydra.sweeper.storage='{url}'")  # fmt: skip
     first = app.start(*command)
     if url.startswith("sqlite"):
