@@ -12,6 +12,7 @@ from ringexp.domains.public import load_jsonl
 from ringexp.errors import DataError, RingexpError
 from ringexp.records import Outcome, Prompt, Verdict
 from ringexp.rewards.code import CodeVerifier, last_code
+from ringexp.rewards.memory import VerdictMemory
 from ringexp.rewards.registry import Verifier
 from ringexp.rewards.sandbox import Job, Sandbox
 
@@ -54,7 +55,7 @@ class Counting(Sandbox):
 def counted(monkeypatch: pytest.MonkeyPatch, verifier: CodeVerifier) -> Counting:
     it = Counting()
     monkeypatch.setattr(verifier, "_sandbox", it)
-    verifier._cache.clear()
+    monkeypatch.setattr(verifier, "_memory", VerdictMemory(100))
     return it
 
 
@@ -155,7 +156,7 @@ def test_equal_candidates_run_once_and_verdicts_are_remembered(verifier: CodeVer
 def test_the_memory_has_a_size_and_keeps_no_errors(
     verifier: CodeVerifier, counted: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifier, "_cache_size", 2)
+    monkeypatch.setattr(verifier, "_memory", VerdictMemory(2))
     for value in (1, 2, 3, 3, 1):
         scored(verifier, f"```python\ndef f(x):\n    return x + {value}\n```")
     assert len(counted.asked) == 4

@@ -6,15 +6,14 @@ or on how busy the machine is, as long as a candidate gets its CPU time within t
 
 import re
 import textwrap
-import threading
 import warnings
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ringexp.code_tests import read_tests
 from ringexp.config.schema import ISOLATION
 from ringexp.errors import ConfigError, DataError, RingexpWarning
 from ringexp.records import Outcome, Prompt, Verdict
+from ringexp.rewards.memory import Pair, VerdictMemory
 from ringexp.rewards.sandbox import Job, Limits, Sandbox, require
 
 _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<ticks>`{3,})[ \t]*(?P<info>[^`]*)")
@@ -68,10 +67,8 @@ class CodeVerifier:
         self.tags = {"code_isolation": isolation}
         """What a run's tags say of its verdicts on code."""
         self._sandbox = Sandbox(limits, workers, isolation)
-        self._cache: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
-        self._cache_size = cache_size
+        self._memory = VerdictMemory(cache_size)
         self._max_code_chars = max_code_chars
-        self._lock = threading.Lock()
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Verdict]:
         """One verdict per pair, in order; no response makes it raise. Equal candidates run once.
@@ -79,22 +76,22 @@ class CodeVerifier:
         Raises:
             RingexpError: bubblewrap has gone since the verifier was made.
         """
-        found: list[Verdict | tuple[str, str]] = [
+        found = [
             self._read(prompt.answer, text) for prompt, text in zip(prompts, texts, strict=True)
         ]
         keys = dict.fromkeys(f for f in found if not isinstance(f, Verdict))
-        verdicts = self._remembered(keys)
+        verdicts = self._memory.recall(keys)
         missing = [key for key in keys if key not in verdicts]
         new = self._sandbox.run([Job(code, read_tests(answer)) for answer, code in missing])
         verdicts.update(zip(missing, new))
-        self._remember(zip(missing, new))
+        self._memory.keep(zip(missing, new))
         return [f if isinstance(f, Verdict) else verdicts[f] for f in found]
 
     def close(self) -> None:
         """End the threads that run sandboxes. A later `score` starts new ones."""
         self._sandbox.close()
 
-    def _read(self, answer: str, text: str) -> Verdict | tuple[str, str]:
+    def _read(self, answer: str, text: str) -> Verdict | Pair:
         """What to run, as the answer and the code; or the verdict where there is nothing to run."""
         try:
             read_tests(answer)
@@ -106,23 +103,6 @@ class CodeVerifier:
         if len(code) > self._max_code_chars:
             return Verdict(Outcome.UNPARSABLE, f"code longer than {self._max_code_chars} characters")
         return (answer, code) if code.strip() else Verdict(Outcome.UNPARSABLE, "empty code block")
-
-    def _remembered(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
-        with self._lock:
-            known = {key: self._cache[key] for key in keys if key in self._cache}
-            for key in known:
-                self._cache.move_to_end(key)
-            return known
-
-    def _remember(self, found: Iterable[tuple[tuple[str, str], Verdict]]) -> None:
-        """Keep verdicts, the newest within the cache's size; errors are not remembered."""
-        with self._lock:
-            for key, verdict in found:
-                if verdict.outcome is not Outcome.ERROR:
-                    self._cache[key] = verdict
-                    self._cache.move_to_end(key)
-            while len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
 
 
 def _check(workers: int, cpu_seconds: float, wall_seconds: float, *counts: int) -> None:
