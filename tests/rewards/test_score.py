@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -161,7 +162,8 @@ def test_a_killed_command_continues_and_the_output_is_the_same(composed: Compose
     with part.open("ab") as file:
         file.write(b'{"domain": "ma')  # a line that the kill cut short
     again = subprocess.run([*command, f"output={target}"], capture_output=True, text=True, check=True)
-    assert "256 of 300 rows were judged before" in again.stderr
+    before = re.search(r"(\d+) of 300 rows were judged before", again.stderr)  # the kill may have come in mid-write
+    assert before and 0 < int(before[1]) <= score.CHUNK
     assert not part.exists()
     found = [json.loads(line) for line in target.read_text().splitlines()]
     assert [f["reward"] for f in found] == [1 - i % 2 for i in range(300)]
