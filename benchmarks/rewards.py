@@ -8,8 +8,9 @@ form, most of them integers and many alike, as rollouts are. The shares that nee
 
 Code, by `Sandbox.run`, with one worker to a core: distinct right candidates for one function, whose tests call it five
 times, and programs of three cases; over the rate at which as many threads start `bwrap … python3 -c pass` with the
-same options of bubblewrap and the same interpreter (`bare`). Rounds alternate, the ratio is the median of the rounds'.
-Last line of stdout: one JSON object; the bars are `math_realistic` 1,500 a second and `code_ratio` 0.8.
+same options of bubblewrap and the same interpreter (`bare`). `stripped` is the stricter comparison: the interpreter of
+`bare` with the options that ours has too, which leave out the `site` module. Rounds alternate, a ratio is the median of
+the rounds'. Last line of stdout: one JSON object; the bars are `math_realistic` 1,500 a second and `code_ratio` 0.8.
 """
 
 import argparse
@@ -36,6 +37,8 @@ from ringexp.rewards.sandbox.root import BUBBLEWRAP, command
 
 CORES = len(os.sched_getaffinity(0))
 SAMPLES = 8
+BARE = ("bare", "stripped")
+STRIPPED = ("-s", "-P", "-S", "-B")
 FUNCTION = FunctionTests("f", "", "def check(f):\n    for i in range(5):\n        assert f(i) == i + 1\n")
 PROGRAM = ProgramTests((("1\n", "2\n"), ("5\n", "6\n"), ("-1\n", "0\n")))
 FORMS = (r"\frac{{{0}}}{{{1}}}", r"{0}/{1}", r"\sqrt{{{0}}}+{1}", r"{0}.{1:02d}", r"\dfrac{{{0}\pi}}{{{1}}}",
@@ -101,10 +104,10 @@ def code(tests: CodeTests, source: str, candidates: int) -> Callable[[], float]:
     return judged
 
 
-def bare(candidates: int) -> Callable[[], float]:
-    """What starts so many interpreters in bare sandboxes, and gives their rate."""
+def bare(candidates: int, options: Sequence[str] = ()) -> Callable[[], float]:
+    """What starts so many interpreters, with these options, in bare sandboxes, and gives their rate."""
     start = command(BUBBLEWRAP, Limits().tmp_bytes)
-    words = [*start.words[: start.words.index("-s")], "-c", "pass"]
+    words = [*start.words[: start.words.index(STRIPPED[0])], *options, "-c", "pass"]
     pool = ThreadPoolExecutor(CORES)
 
     def once(_: int) -> None:
@@ -153,14 +156,17 @@ def main() -> None:
     if arguments.only != "math":
         number = arguments.candidates
         kinds = {"function": code(FUNCTION, "def f(x):\n    return x + 1\n", number),
-                 "program": code(PROGRAM, "print(int(input()) + 1)\n", number), "bare": bare(number)}  # fmt: skip
+                 "program": code(PROGRAM, "print(int(input()) + 1)\n", number), "bare": bare(number),
+                 "stripped": bare(number, STRIPPED)}  # fmt: skip
         rates = rounds(kinds, arguments.rounds)
-        table = Table("code", "per second, median", "over bare, median of rounds")
+        table = Table("code", "per second, median", "over bare, median of rounds", "over stripped")
         for name, found_rates in rates.items():
-            ratio = statistics.median(a / b for a, b in zip(found_rates, rates["bare"]))
-            table.add_row(name, f"{statistics.median(found_rates):.1f}", f"{ratio:.2f}")
-            result |= {f"{name}_per_second": round(statistics.median(found_rates), 1)}
-            result |= {"code_ratio" if name == "function" else f"{name}_ratio": round(ratio, 3)}
+            over = {kind: statistics.median(a / b for a, b in zip(found_rates, rates[kind])) for kind in BARE}
+            table.add_row(name, f"{statistics.median(found_rates):.1f}", *(f"{ratio:.2f}" for ratio in over.values()))
+            result[f"{name}_per_second"] = round(statistics.median(found_rates), 1)
+            if name not in BARE:
+                key = "code" if name == "function" else name
+                result |= {f"{key}_ratio": round(over["bare"], 3), f"{key}_over_stripped": round(over["stripped"], 3)}
         console.print(table)
     print(json.dumps(result))
 

@@ -20,8 +20,11 @@ PLANTED = {"HF_TOKEN": "hf_plantedTokenOfATest", "MLFLOW_TRACKING_PASSWORD": "pl
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("first")
-    done = ringexp(f"paths.store={folder}", "seed=3", f"tracking.artifacts={folder}/artifacts", **PLANTED)
+    own = (f"paths.store={folder}", "seed=3", f"tracking.artifacts={folder}/artifacts", "progress=true")
+    done = ringexp(*own, **PLANTED)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert all(f"\nringexp: {stage}: step " in done.stderr for stage in ("sft", *RL))  # no terminal: lines, no bar
+    assert "\r" not in done.stdout + done.stderr
     assert all(row in done.stdout for row in ("sft", *RL, *DOMAINS))
     assert not any(value in done.stdout + done.stderr for value in PLANTED.values())
     return Store(folder)

@@ -7,7 +7,6 @@ all rows of one question land in one split. What is dropped is counted in the re
 import dataclasses
 import hashlib
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from ringexp.domains.placing import SPLITS, Loaded, Placed, Report, distinct, po
 from ringexp.domains.reading import Row, Tables
 from ringexp.errors import ConfigError, DataError
 from ringexp.records import Prompt
+from ringexp.terminal import say
 
 __all__ = ["Loaded", "Placed", "Report", "load_hub", "load_jsonl", "prompt_of", "stream_hub", "stream_jsonl"]
 
@@ -205,7 +205,7 @@ def _watched(rows: Iterable[Row], source: str) -> Iterator[Row]:
         yield row
         if number % 1000 == 0 and time.monotonic() - said > _EVERY:
             said = time.monotonic()
-            print(f"ringexp: {source}: {number:,} rows read", file=sys.stderr, flush=True)
+            say(f"{source}: {number:,} rows read")
 
 
 def _adapt(row: Row, adapt: Adapter, domain: str) -> Fields:

@@ -24,8 +24,8 @@ from ringexp.sweep import workers
 from ringexp.sweep.claims import DIED, INTERRUPTED, Claims, counted
 from ringexp.sweep.loop import Words, Worker
 from ringexp.sweep.owner import lives, me
-from ringexp.sweep.progress import say
 from ringexp.sweep.settings import KEY, Settings
+from ringexp.terminal import say
 
 EVERY = 1.0
 """Seconds between a worker's looks at the process that launched it."""

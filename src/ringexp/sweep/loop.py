@@ -24,9 +24,9 @@ from ringexp.sweep import progress
 from ringexp.sweep.claims import INTERRUPTED, REASON, Claims, Nothing, counted, fail, in_state
 from ringexp.sweep.observer import NoObserver, Observer
 from ringexp.sweep.owner import OWNER, beating
-from ringexp.sweep.progress import say
 from ringexp.sweep.settings import KEY, Settings
 from ringexp.sweep.workers import Workers, end_with_parent, is_worker
+from ringexp.terminal import say
 from ringexp.tracking.secrets import scrub
 
 POLL = 1.0

@@ -1,6 +1,5 @@
 """A study in words: a line after each trial, a table of the best at the end."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ringexp.sweep.claims import LOST, REASON, counted, in_state
+from ringexp.terminal import duration
 
 SHOWN = 5
 
@@ -53,9 +53,7 @@ def _left(trials: Sequence[FrozenTrial], n_trials: int, running: int) -> str:
     if not seconds:
         return "?"
     missing = max(0, n_trials - len(counted(trials)))
-    whole = round(sum(seconds) / len(seconds) * missing / max(1, min(running + 1, missing)))
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return duration(sum(seconds) / len(seconds) * missing / max(1, min(running + 1, missing)))
 
 
 def table(trials: Sequence[FrozenTrial], direction: StudyDirection) -> Table:
@@ -81,8 +79,3 @@ def show(study: optuna.Study) -> None:
     console = Console(highlight=False)
     console.print(f"{study.study_name}: the best of {len(counted(trials))} trials")
     console.print(table(trials, study.direction))
-
-
-def say(text: str) -> None:
-    """A line of progress on standard error."""
-    print(f"ringexp: {text}", file=sys.stderr, flush=True)

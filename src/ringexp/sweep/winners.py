@@ -21,10 +21,11 @@ from ringexp.sweep import storage
 from ringexp.sweep.claims import counted, in_state
 from ringexp.sweep.grammar import leaves
 from ringexp.sweep.jobs import Jobs
-from ringexp.sweep.progress import ranked, say
+from ringexp.sweep.progress import ranked
 from ringexp.sweep.search import Parameter, Point, Search
 from ringexp.sweep.settings import KEY, Settings
 from ringexp.sweep.study import SEARCH, differences, fixed
+from ringexp.terminal import say
 
 CANDIDATE, SEED = "candidate", "seed"
 """Parameters of the winners' study; SEED is a key of the configuration too."""

@@ -27,7 +27,7 @@ from ringexp.tasks.dataset import made_once, open_record, parents
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.solving import find_solver
-from ringexp.tasks.workspace import say
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Store
 from ringexp.tracking.secrets import scrub_tree

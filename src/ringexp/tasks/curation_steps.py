@@ -20,7 +20,7 @@ from ringexp.records import Prompt
 from ringexp.rewards.registry import Verifier
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.solving import Solving
-from ringexp.tasks.workspace import say
+from ringexp.terminal import say
 
 
 def steps(config: Config, solver: SavedModel | None, verifier: Verifier, read: Sequence[Chunk]) -> Iterator[Step]:

@@ -15,7 +15,7 @@ from ringexp.curation.card import CARD, README, Card, read_card, recorded_source
 from ringexp.curation.work import require_same
 from ringexp.errors import ConfigError
 from ringexp.tasks.opening import alone
-from ringexp.tasks.workspace import say
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG, Record, Store
 

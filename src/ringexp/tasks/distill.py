@@ -35,7 +35,7 @@ from ringexp.tasks.dataset import log_card, made_by, made_once, open_record, par
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.teacher import find_teacher
-from ringexp.tasks.workspace import say
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Record, Store
 from ringexp.tracking.secrets import scrub_tree

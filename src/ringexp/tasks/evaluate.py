@@ -14,7 +14,8 @@ from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.reuse import turn
 from ringexp.tasks.rl import stage_key, stage_name, stages, weights_after
 from ringexp.tasks.select import selected
-from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tasks.workspace import Stage, Workspace
+from ringexp.terminal import say
 from ringexp.tracking.run import TAG
 from ringexp.tracking.tables import sample_table
 from ringexp.training.checkpoint import load_weights

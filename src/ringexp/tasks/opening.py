@@ -24,7 +24,8 @@ from ringexp.errors import ConfigError, RecordError
 from ringexp.mixing.schedule import resolve_stages
 from ringexp.models.tokenizer import load_tokenizer
 from ringexp.tasks.data import load_pools, prepare, prepared
-from ringexp.tasks.workspace import Pipeline, Workspace, say
+from ringexp.tasks.workspace import Pipeline, Workspace
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.notes import NOTE, About, StageRow, describe_run
 from ringexp.tracking.run import TAG, Record, Store

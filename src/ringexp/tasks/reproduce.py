@@ -22,7 +22,8 @@ from ringexp.tasks.opening import open_store, open_workspace, recorded_run
 from ringexp.tasks.pipeline import recipe
 from ringexp.tasks.summary import conclude
 from ringexp.tasks.watching import Watch
-from ringexp.tasks.workspace import Workspace, say
+from ringexp.tasks.workspace import Workspace
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.comparison import Comparison, Curves, Verdict, compare
 from ringexp.tracking.run import TAG, Store

@@ -15,7 +15,8 @@ from mlflow.entities import Run
 
 from ringexp.errors import RecordError
 from ringexp.selection.catalog import Catalog
-from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tasks.workspace import Stage, Workspace
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG
 

@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from ringexp.errors import ConfigError, DataError
 from ringexp.rewards.registry import VerifierRegistry, judged_by
 from ringexp.tasks.score_rows import ADDED, read_rows
 from ringexp.tasks.score_table import ScoreTable
+from ringexp.terminal import say
 
 CHUNK = 256
 """Rows judged at a time: a kill costs no more, and no more are held in memory."""
@@ -57,7 +57,7 @@ def run(config: Config) -> None:
     with _alone(part) as file:
         done = _done(file, part, found, config.fresh, table)
         if done:
-            _say(f"{done:,} of {found.rows:,} rows were judged before")
+            say(f"score: {done:,} of {found.rows:,} rows were judged before")
         _judge(source, file, config, found, done, table)
         if _key(source, config) != found.key:
             raise DataError(f"input={source}: changed while it was read; give the command again")
@@ -122,7 +122,7 @@ def _done(file: IO[bytes], part: Path, found: _Checked, fresh: bool, table: Scor
     known = key.read_text() if key.is_file() else None
     if fresh or known != found.key:
         if known is not None and not fresh:
-            _say("the input or the verifiers have changed since: beginning anew")
+            say("score: the input or the verifiers have changed since: beginning anew")
         file.truncate(0)
         key.write_text(found.key)
         return 0
@@ -154,7 +154,7 @@ def _judge(source: Path, file: IO[bytes], config: Config, found: _Checked, done:
             file.flush()
             done += len(chunk)
             if config.progress and time.monotonic() > said + _SAY_SECONDS:
-                _say(f"{done:,} of {found.rows:,} rows")
+                say(f"score: {done:,} of {found.rows:,} rows")
                 said = time.monotonic()
     finally:
         registry.close()
@@ -163,8 +163,3 @@ def _judge(source: Path, file: IO[bytes], config: Config, found: _Checked, done:
 def _key_file(part: Path) -> Path:
     """Where it stands of which input and which verifiers the unfinished output is."""
     return part.with_name(part.name + ".key")
-
-
-def _say(text: str) -> None:
-    """A line of progress on standard error."""
-    print(f"ringexp: score: {text}", file=sys.stderr, flush=True)

@@ -14,7 +14,8 @@ from ringexp.selection.catalog import Catalog
 from ringexp.selection.rules import Choice
 from ringexp.tasks.opening import open_workspace
 from ringexp.tasks.reuse import turn
-from ringexp.tasks.workspace import Stage, Workspace, say
+from ringexp.tasks.workspace import Stage, Workspace
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import TAG
 

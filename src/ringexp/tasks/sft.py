@@ -14,7 +14,8 @@ from ringexp.stopping import StepsDone
 from ringexp.tasks.data import untraced
 from ringexp.tasks.opening import join_workspace, open_workspace
 from ringexp.tasks.reuse import turn
-from ringexp.tasks.workspace import Pipeline, Stage, Workspace, say
+from ringexp.tasks.workspace import Pipeline, Stage, Workspace
+from ringexp.terminal import say
 from ringexp.tracking.run import TAG
 from ringexp.training.callbacks import Attendant
 from ringexp.training.checkpoint import latest, load_state, load_weights

@@ -5,7 +5,6 @@ the configuration that decides it; so the same command resumes what was killed a
 """
 
 import inspect
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from ringexp.rl.parts import build_parts
 from ringexp.rollout.engine import RolloutEngine
 from ringexp.rollout.shared import shared_engine
 from ringexp.tasks.data import Prepared
+from ringexp.terminal import say
 from ringexp.tracking import provenance
 from ringexp.tracking.loggers import RecordLogger
 from ringexp.tracking.run import TAG, Record, Store
@@ -230,8 +230,3 @@ def _check_parts(config: Config) -> None:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"optimizer {part.get('_target_')}: {error}") from error
     build_parts(config.algorithm)
-
-
-def say(text: str) -> None:
-    """A line of progress on standard error."""
-    print(f"ringexp: {text}", file=sys.stderr, flush=True)

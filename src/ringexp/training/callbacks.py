@@ -1,5 +1,7 @@
-"""Callbacks that SFT and RL share: the policy's checkpoints, and the progress bar."""
+"""Callbacks that SFT and RL share: the policy's checkpoints, and what says how far a stage has come."""
 
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from ringexp import stopping
 from ringexp.models.bailing_moe import BailingMoeForCausalLM
 from ringexp.models.tokenizer import ChatTokenizer
+from ringexp.terminal import duration, say
 from ringexp.training.checkpoint import INTERRUPTED, prune, save_checkpoint
 from ringexp.training.module import StepModule
 
@@ -92,3 +95,30 @@ class StepBar(TQDMProgressBar):  # type: ignore[misc]
     def get_metrics(self, trainer: Trainer, module: StepModule) -> dict[str, Any]:
         """The step's numbers, without Lightning's version counter."""
         return {key: value for key, value in super().get_metrics(trainer, module).items() if key != "v_num"}
+
+
+class StepLines(Callback):  # type: ignore[misc]
+    """The bar's numbers as a line on standard error now and then, where no terminal would draw a bar."""
+
+    def __init__(self, title: str, seconds: float = 30.0) -> None:
+        self._title, self._seconds = title, seconds
+        self._began = self._said = time.monotonic()
+        self._done = 0
+
+    def on_train_batch_end(self, trainer: Trainer, module: StepModule, *_: object) -> None:
+        """Lightning's hook."""
+        self._done += 1
+        total, now = int(trainer.num_training_batches), time.monotonic()
+        if now < self._said + self._seconds and self._done < total:
+            return
+        self._said = now
+        left = total - self._done
+        numbers = [f"{key} {float(value):.3g}" for key, value in trainer.progress_bar_metrics.items()]
+        if left:
+            numbers.append(f"{duration((now - self._began) / self._done * left)} left")
+        say(f"{self._title}: step {module.step} of {module.step + left} · {', '.join(numbers)}")
+
+
+def progress_of(title: str) -> Callback:
+    """A bar on a terminal, lines elsewhere."""
+    return StepBar(title) if sys.stdout.isatty() else StepLines(title)

@@ -9,12 +9,13 @@ import torch
 import torch.utils.deterministic
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ProgressBar
 from torch.utils.data import DataLoader
 
 from ringexp import stopping
 from ringexp.config.schema import TrainerConfig
 from ringexp.tracking.loggers import RecordLogger
-from ringexp.training.callbacks import StepBar
+from ringexp.training.callbacks import progress_of
 from ringexp.training.module import StepModule
 from ringexp.training.rank_process import KeepSigterm, RankEnvironment, check_equal
 
@@ -27,7 +28,7 @@ def fit(
 ) -> None:
     """Run every step of the loader once, if there is one; the configured callbacks come after `callbacks`.
 
-    `title` names the progress bar; None shows none.
+    `title` names the stage where progress is shown; None shows none.
     `environment` says which rank of how many this process is, None that it is alone. Raises RankDivergedError where the
     ranks end with different weights.
     """
@@ -36,13 +37,13 @@ def fit(
     # deterministic mode would write NaN into every new buffer, a tenth of a step; nothing here reads one unwritten
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     own = [instantiate(callback) for callback in config.callbacks.values()]
-    bar = [] if title is None else [StepBar(title)]
+    progress = [] if title is None else [progress_of(title)]
     ranked = {} if environment is None else {"plugins": [environment]}
     trainer = instantiate(config.lightning)(
         max_epochs=1,
         logger=logger or False,
-        callbacks=[*callbacks, *own, *bar, KeepSigterm()],
-        enable_progress_bar=bool(bar),
+        callbacks=[*callbacks, *own, *progress, KeepSigterm()],
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in progress),
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
