@@ -79,23 +79,20 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path, arguments: list[str]
     assert databases(tmp_path) == []
 
 
-@pytest.mark.parametrize(("row", "names"), [
-    ('{"question": "2+2?", "answer": "four"}', 'line 2: field "answer"'),
-    ('{"question": "2+2?", "answer": ', "line 2"),
-])  # fmt: skip
-def test_a_bad_row_is_named_and_the_mended_file_gets_past_it(tmp_path: Path, row: str, names: str) -> None:
+def test_a_bad_row_is_named_and_the_mended_file_gets_past_it(tmp_path: Path) -> None:
     """Nothing is trained, no run is made; the mended file gets past the data."""
-    file = tmp_path / "rows.jsonl"
     good = '{"question": "1+1?", "answer": "1+1=2\\n#### 2"}'
-    file.write_text(f"{good}\n{row}\n")
-    arguments = ("data=gsm8k", "schedule=math_only", f"data.path={file}", f"paths.store={tmp_path}/store")
-    done = ringexp(tmp_path, *arguments)
+    rows = {"no_number": '{"question": "2+2?", "answer": "?"}', "cut": '{"question": "2+2?", "answer": ', "mended": ""}
+    for name, row in rows.items():
+        (tmp_path / name).write_text(f"{good}\n{row}\n" if row else f"{good}\n")
+    done = ringexp(tmp_path, "-m", "data=gsm8k", "schedule=math_only", f"data.path={','.join(rows)}",
+                   f"paths.store={tmp_path}/store", f"hydra.sweep.dir={tmp_path}/jobs")  # fmt: skip
     assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert f"{file}, {names}" in line
+    no_number, cut, mended = done.stderr.splitlines()
+    assert 'no_number, line 2: field "answer"' in no_number
+    assert "cut, line 2" in cut
+    assert "there is no validation prompt" in mended  # one row, three splits
     assert databases(tmp_path) == []
-    file.write_text(f"{good}\n")
-    assert "there is no validation prompt" in ringexp(tmp_path, *arguments).stderr  # one row, three splits
 
 
 def test_hydras_own_switch_shows_the_whole_trace(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def main() -> None:
 
     Exit status: 0, 2 on an error the user can mend, 130/143 when interrupted; a task may have others of its own.
     """
+    for ended in (_interrupted, _failed, _statuses):  # of a command before, in the same process
+        ended.clear()
     garbage.seldom()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed by Hydra
     signal.signal(signal.SIGTERM, stopping.terminate)

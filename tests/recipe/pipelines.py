@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from several import MARK
 
 from ringexp.tracking.names import NOT_REPEATED
 
@@ -36,10 +38,28 @@ def ringexp(*overrides: str, timeout: float = 600, **environment: str) -> subpro
     return _run(command(*overrides), timeout, environment)
 
 
-def several(*commands: Sequence[str], timeout: float = 900) -> subprocess.CompletedProcess[str]:
-    """Commands one after the other in one process, until one ends it with another status than 0."""
+class Done(NamedTuple):
+    """How a command has ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def several(*commands: Sequence[str], timeout: float = 900) -> list[Done]:
+    """Commands one after the other in one process, whatever becomes of each."""
     script = Path(__file__).with_name("several.py")
-    return _run([sys.executable, str(script), json.dumps([arguments(*one) for one in commands])], timeout, {})
+    whole = _run([sys.executable, str(script), json.dumps([arguments(*one) for one in commands])], timeout, {})
+    said = [re.split(f"{MARK}(\\d+)\n", stream) for stream in (whole.stdout, whole.stderr)]
+    assert [len(parts) // 2 for parts in said] == [len(commands)] * 2, whole.stderr[-3000:]
+    return [Done(int(said[0][at + 1]), said[0][at], said[1][at]) for at in range(0, 2 * len(commands), 2)]
+
+
+def finished(*commands: Sequence[str]) -> list[Done]:
+    """`several`, none of which may fail."""
+    done = several(*commands)
+    assert not any(one.returncode for one in done), [one.stderr[-3000:] for one in done if one.returncode]
+    return done
 
 
 def _run(words: list[str], timeout: float, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

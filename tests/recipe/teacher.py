@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from pipelines import Store, several
+from pipelines import Store, finished
 
 from ringexp.domains.pool import synthetic_pool
 from ringexp.records import Prompt
@@ -32,11 +32,10 @@ def taught(folder: Path) -> tuple[tuple[str, ...], str]:
     store, rows = f"paths.store={folder}", folder / "rows.jsonl"
     rows.write_text("".join(json.dumps({"question": p.question, "answer": p.answer, "split": split}) + "\n"
                             for split, p in asked()))  # fmt: skip
-    done = several(*((f"task={task}", store, *LEARN) for task in ("sft", "select", "evaluate")))
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = finished(*((f"task={task}", store, *LEARN) for task in ("sft", "select", "evaluate")))
     command = ("task=distill", store, "experiment_name=distilled", "data=jsonl", f"data.path={rows}", *SETTINGS,
                f"distillation.teacher.run_id={Store(folder).pipeline.info.run_id}")  # fmt: skip
-    return command, done.stderr
+    return command, done[-1].stderr
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines import Store, ringexp, ringexp_killed, several
+from pipelines import Done, Store, finished, ringexp, ringexp_killed, several
 
 from ringexp.tracking.names import describe
 from ringexp.training.checkpoint import latest, step_of
@@ -183,28 +183,36 @@ def test_what_another_run_has_trained_is_taken_over_and_changes_nothing(first: S
         assert json.loads(Path(ours).read_text()) == json.loads(Path(theirs).read_text())
 
 
-def test_finished_run_is_shown_not_repeated(first: Store) -> None:
-    before = len(first.runs)
-    done = ringexp(f"paths.store={first.folder}", "seed=3")
+@pytest.fixture(scope="module")
+def later(first: Store) -> dict[str, Done]:
+    """Commands over the recorded run, in one process."""
+    store, run_id = f"paths.store={first.folder}", f"run_id={first.pipeline.info.run_id}"
+    grpo = (store, "selection=last", "algorithm=grpo", run_id, "seed=3")
+    commands = {
+        "again": (store, "seed=3"),
+        "rule": (store, "task=select", "selection=last", run_id, "experiment_name=another"),
+        "data": (store, "task=select", run_id, "data.pools.math.train=500"),
+        **{task: (f"task={task}", *grpo) for task in ("select", "rl", "evaluate")},
+    }
+    return dict(zip(commands, several(*commands.values()), strict=True))
+
+
+def test_finished_run_is_shown_not_repeated(first: Store, later: dict[str, Done]) -> None:
+    done = later["again"]
     assert done.returncode == 0
     assert all(row in done.stdout for row in ("sft", *RL, *DOMAINS))
-    assert len(Store(first.folder).runs) == before
+    assert len(Store(first.folder).kind("pipeline")) == 1
+    assert "starting the rollout engine" not in done.stderr
 
 
-def test_another_rule_over_a_recorded_run(first: Store) -> None:
-    run_id = first.pipeline.info.run_id
-    done = ringexp(f"paths.store={first.folder}", "task=select", "selection=last", f"run_id={run_id}",
-                   "experiment_name=another")  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.startswith("step 20: the last of 4 checkpoints")
+def test_another_rule_over_a_recorded_run(later: dict[str, Done]) -> None:
+    assert later["rule"].returncode == 0, later["rule"].stderr[-3000:]
+    assert later["rule"].stdout.startswith("step 20: the last of 4 checkpoints")
 
 
-def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store) -> None:
+def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store, later: dict[str, Done]) -> None:
     """RL with another algorithm, and its evaluation, are stages of their own; the pipeline's curves and finals stay."""
-    run_id = first.pipeline.info.run_id
-    own = (f"paths.store={first.folder}", "selection=last", "algorithm=grpo", f"run_id={run_id}", "seed=3")
-    done = several(*((f"task={task}", *own) for task in ("select", "rl", "evaluate")))
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert not any(later[task].returncode for task in ("select", "rl", "evaluate")), later["rl"].stderr[-3000:]
     after = Store(first.folder)
     assert after.pipeline.info.status == "FINISHED"
     own = {key: value for key, value in first.histories().items() if key[0] == first.pipeline.info.run_name}
@@ -214,11 +222,9 @@ def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store) -> None:
     assert len({run.data.tags["ringexp.weights"] for run in rl}) == 2
 
 
-def test_other_data_than_the_recorded_runs_are_refused(first: Store) -> None:
-    done = ringexp(f"paths.store={first.folder}", "task=select", f"run_id={first.pipeline.info.run_id}",
-                   "data.pools.math.train=500")  # fmt: skip
-    assert done.returncode == 2
-    assert "data are not those of data=synthetic" in done.stderr
+def test_other_data_than_the_recorded_runs_are_refused(later: dict[str, Done]) -> None:
+    assert later["data"].returncode == 2
+    assert "data are not those of data=synthetic" in later["data"].stderr
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +232,7 @@ def third(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """`first` again, third in a process, store and engine of its own: after another seed, and another second stage."""
     folder = tmp_path_factory.mktemp("third")
     other = ("-m", f"paths.store={folder}", "seed=2,3", "schedule.stages.1.weights.science=0")
-    done = several(other, (f"paths.store={folder}", "seed=3"))
-    assert done.returncode == 0, done.stderr[-3000:]
+    _, done = finished(other, (f"paths.store={folder}", "seed=3"))
     assert "sft reused" in done.stdout
     pipelines = Store(folder).kind("pipeline")
     assert len(pipelines) == 3

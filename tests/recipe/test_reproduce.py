@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pipelines import Store, ringexp
+from pipelines import Done, Store, ringexp, several
 
 SMALL = ("sft.max_steps=6", "sft.checkpoint_every=3", "trainer.max_steps=2", "trainer.checkpoint_every=1",
          "algorithm.warmup_steps=0", "evaluation.prompts=4", "experiment_name=recorded")  # fmt: skip
@@ -18,17 +18,35 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(folder)
 
 
-def test_the_whole_run_is_repeated_from_its_id_alone(recorded: Store) -> None:
+BAD = {
+    ("run_id=0123",): "run_id=0123: MLflow at",
+    (): "run_id: name the run to reproduce",
+    ("steps=0", "run_id=x"): "steps=0: a positive number",
+    ("algorithm=grpo",): "algorithm: task=reproduce takes algorithm from the record",
+    ("debug=fast",): "debug: task=reproduce takes debug from the record",
+}
+RECORDED = (("algorithm=grpo",), ("debug=fast",))
+"""Those that are given with the recorded run's id."""
+
+
+@pytest.fixture(scope="module")
+def again(recorded: Store) -> list[Done]:
+    """The recorded run once more, in another process; then bad input, each as in BAD."""
+    task, own = ("task=reproduce", f"paths.store={recorded.folder}"), (f"run_id={recorded.pipeline.info.run_id}",)
+    bad = ((*task, *(own if given in RECORDED else ()), *given) for given in BAD)
+    return several((*task, *own), *bad)
+
+
+def test_the_whole_run_is_repeated_from_its_id_alone(recorded: Store, again: list[Done]) -> None:
     """No override of the run is given again: they come from the record. Both runs get the verdict."""
-    run_id = recorded.pipeline.info.run_id
-    done = ringexp("task=reproduce", f"run_id={run_id}", f"paths.store={recorded.folder}")
+    done = again[0]
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert done.stdout.splitlines()[0] == "differs now: nothing that the record knows of"
     assert done.stdout.splitlines()[-1].startswith("identical: ")
     after = Store(recorded.folder)
-    (again,) = after.kind("reproduction")
-    assert again.data.tags["ringexp.verdict"] == after.pipeline.data.tags["ringexp.verdict"] == "identical"
-    assert after.pipeline.data.tags["ringexp.reproduced_by"] == again.info.run_id
+    (repeated,) = after.kind("reproduction")
+    assert repeated.data.tags["ringexp.verdict"] == after.pipeline.data.tags["ringexp.verdict"] == "identical"
+    assert after.pipeline.data.tags["ringexp.reproduced_by"] == repeated.info.run_id
     assert {run.info.status for run in after.runs} == {"FINISHED"}
     assert len([run for run in after.kind("stage") if run.data.tags["ringexp.stage"] == "sft"]) == 2
 
@@ -58,15 +76,8 @@ def test_changed_code_versions_and_seed_are_named_and_found(recorded: Store, tmp
     assert "stopped after step 3, as asked" in done.stderr
 
 
-@pytest.mark.parametrize(("overrides", "says"), [
-    (("run_id=0123",), "run_id=0123: MLflow at"),
-    ((), "run_id: name the run to reproduce"),
-    (("steps=0", "run_id=x"), "steps=0: a positive number"),
-    (("algorithm=grpo",), "algorithm: task=reproduce takes algorithm from the record"),
-    (("debug=fast",), "debug: task=reproduce takes debug from the record"),
-])  # fmt: skip
-def test_bad_input_is_told(recorded: Store, overrides: tuple[str, ...], says: str) -> None:
-    own = (f"run_id={recorded.pipeline.info.run_id}",) if overrides and "run_id" not in " ".join(overrides) else ()
-    done = ringexp("task=reproduce", f"paths.store={recorded.folder}", *own, *overrides)
+@pytest.mark.parametrize("number", range(len(BAD)), ids=lambda number: " ".join(list(BAD)[number]) or "no run")
+def test_bad_input_is_told(again: list[Done], number: int) -> None:
+    done, says = again[1 + number], list(BAD.values())[number]
     assert done.returncode == 2, done.stderr[-2000:]
     assert says in done.stderr

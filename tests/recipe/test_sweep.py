@@ -8,7 +8,7 @@ import optuna
 import pytest
 from mlflow.entities import Run
 from optuna.trial import TrialState
-from pipelines import PARENT, Store, ringexp, ringexp_killed, several
+from pipelines import PARENT, Done, Store, ringexp, ringexp_killed, several
 
 TRIALS = 3
 SMALL = ("sft.max_steps=10", "trainer.max_steps=4", "evaluation.during.every=1")
@@ -82,17 +82,6 @@ def test_a_trial_reports_at_the_steps_of_the_run(swept: Path) -> None:
     assert {tuple(trial.intermediate_values) for trial in complete} == {(1, 2, 3, 4)}
 
 
-def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, tmp_path: Path) -> None:
-    """The last trial came third in a process that another study's engine, data and modules had lived in."""
-    last: Any = [trial for trial in study_of(swept).trials if trial.state == TrialState.COMPLETE][-1]
-    point = [f"{key}={value!r}" for key, value in last.params.items()]
-    done = ringexp(f"paths.store={tmp_path}", "schedule=searched_two_stage", "evaluation.split=validation", *SMALL,
-                   *point)  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    alone, trial = Store(tmp_path), Store(swept, last.user_attrs["mlflow_run"])
-    assert alone.histories() == trial.histories()
-
-
 SHIPPED = ("three_stage_mixing", "c3po_budget", "entropy_band")
 ALLOWED = "schedule.max_epochs=0.001"
 HERE = "hydra.sweeper.winners"
@@ -101,13 +90,16 @@ WINNERS = (f"{HERE}.n=1", f"{HERE}.seeds=[5]", f"{HERE}.overrides.evaluation.pro
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Studies of one sampled trial, a folder each, in one process; the winner of one on one more seed; last a run that
-    draws more than it may.
+def others(swept: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Done]]:
+    """In one process: the configuration of the last trial of `swept`; studies of one sampled trial, a folder each; the
+    winner of one on one more seed; a run that draws more than it may.
 
     Gives their parent folder and what was said.
     """
     folder = tmp_path_factory.mktemp("others")
+    point = [f"{key}={value!r}" for key, value in last_of(swept).params.items()]
+    schedule = "schedule=searched_two_stage"
+    alone = [f"paths.store={folder}/alone", schedule, "evaluation.split=validation", *SMALL, *point]
     pruner = "hydra.sweeper.pruner={_target_:optuna.pruners.ThresholdPruner,upper:-1}"
     commands = [["pruned", *SEARCH, pruner], ["beyond", *SEARCH, ALLOWED]]
     for name in SHIPPED:
@@ -115,12 +107,22 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         commands.append([name, f"sweep={name}", "hydra.sweeper.enqueue=[]", "trainer.max_steps=3", length])
     studies = [[f"paths.store={folder}/{where}", *rest, "hydra.sweeper.n_trials=1"] for where, *rest in commands]
     winners = [*studies[SHIPPED.index("c3po_budget") + 2], *WINNERS]
-    done = several(*studies, winners, [f"paths.store={folder}/alone", "schedule=searched_two_stage", ALLOWED])
-    assert done.returncode == 2, done.stderr[-3000:]
-    return folder, done.stderr
+    done = several(alone, *studies, winners, [f"paths.store={folder}/more", schedule, ALLOWED])
+    assert [one.returncode for one in done] == [0] * (len(done) - 1) + [2], [one.stderr[-2000:] for one in done]
+    return folder, done
 
 
-def test_a_trial_is_pruned_once_the_last_stage_has_begun(others: tuple[Path, str]) -> None:
+def last_of(swept: Path) -> Any:
+    return [trial for trial in study_of(swept).trials if trial.state == TrialState.COMPLETE][-1]
+
+
+def test_a_trial_equals_the_same_configuration_run_alone(swept: Path, others: tuple[Path, list[Done]]) -> None:
+    """The trial came third in a process that other trials' engine, data and modules had lived in, the other first."""
+    alone, trial = Store(others[0] / "alone"), Store(swept, last_of(swept).user_attrs["mlflow_run"])
+    assert alone.histories() == trial.histories()
+
+
+def test_a_trial_is_pruned_once_the_last_stage_has_begun(others: tuple[Path, list[Done]]) -> None:
     """A pruner that would end everything at once: the boundary lies after step 2, so step 3 is the first it gets."""
     folder = others[0] / "pruned"
     (trial,) = study_of(folder).trials
@@ -130,22 +132,22 @@ def test_a_trial_is_pruned_once_the_last_stage_has_begun(others: tuple[Path, str
     assert "after 3 RL steps" in store.pipeline.data.tags["ringexp.pruned"]
 
 
-def test_a_schedule_beyond_the_data_is_not_trained(others: tuple[Path, str]) -> None:
+def test_a_schedule_beyond_the_data_is_not_trained(others: tuple[Path, list[Done]]) -> None:
     folder, said = others
     (trial,) = study_of(folder / "beyond").trials
     assert trial.state == TrialState.PRUNED
     assert all(trial.constraints[f"availability/{domain}"] > 0 for domain in ("code", "science"))
     assert Store(folder / "beyond").kind("stage") == []
-    assert f"{ALLOWED}: the schedule draws" in said.splitlines()[-1]
+    assert f"{ALLOWED}: the schedule draws" in said[-1].stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_studies_run(others: tuple[Path, str], name: str) -> None:
+def test_shipped_studies_run(others: tuple[Path, list[Done]], name: str) -> None:
     assert {run.info.status for run in Store(others[0] / name).runs} == {"FINISHED"}
     assert [trial.state for trial in study_of(others[0] / name, name).trials] == [TrialState.COMPLETE]
 
 
-def test_the_winner_is_run_on_test_prompts_beside_the_configuration(others: tuple[Path, str]) -> None:
+def test_the_winner_is_run_on_test_prompts_beside_the_configuration(others: tuple[Path, list[Done]]) -> None:
     """Pipelines like any other, their SFT trained once; what was measured is what their runs hold."""
     folder = others[0] / "c3po_budget"
     store = Store(folder)
