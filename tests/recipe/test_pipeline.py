@@ -14,6 +14,8 @@ from ringexp.training.checkpoint import latest, step_of
 RL = ("rl-math", "rl-code_science")
 STAGES = {"sft", "select", "evaluate-sft", *RL, *(f"evaluate-{stage}" for stage in RL)}
 DOMAINS = ("code", "math", "science")
+GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k_train_2000.jsonl"
+GSM8K_SMALL = ("schedule=math_only", "sft.max_steps=10", "sft.checkpoint_every=10", "trainer.max_steps=2")
 PLANTED = {"HF_TOKEN": "hf_plantedTokenOfATest", "MLFLOW_TRACKING_PASSWORD": "plantedPassword99"}
 
 
@@ -188,12 +190,14 @@ def later(first: Store) -> dict[str, Done]:
     """Commands over the recorded run, in one process."""
     store, run_id = f"paths.store={first.folder}", f"run_id={first.pipeline.info.run_id}"
     grpo = (store, "selection=last", "algorithm=grpo", run_id, "seed=3")
-    commands = {
+    commands: dict[str, tuple[str, ...]] = {
         "again": (store, "seed=3"),
         "rule": (store, "task=select", "selection=last", run_id, "experiment_name=another"),
         "data": (store, "task=select", run_id, "data.pools.math.train=500"),
         **{task: (f"task={task}", *grpo) for task in ("select", "rl", "evaluate")},
     }
+    if GSM8K.is_file():
+        commands["gsm8k"] = (f"paths.store={first.folder}/gsm8k", "data=gsm8k", f"data.path={GSM8K}", *GSM8K_SMALL)
     return dict(zip(commands, several(*commands.values()), strict=True))
 
 
@@ -220,6 +224,15 @@ def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store, later: dict[str
     rl = [run for run in after.kind("stage") if run.data.tags["ringexp.stage"] == "rl-math"]
     assert len(rl) == 2
     assert len({run.data.tags["ringexp.weights"] for run in rl}) == 2
+
+
+@pytest.mark.skipif(not GSM8K.is_file(), reason="needs GSM8K rows at ../shared/data/gsm8k_train_2000.jsonl")
+def test_gsm8k_rows_run_through_the_pipeline(first: Store, later: dict[str, Done]) -> None:
+    assert later["gsm8k"].returncode == 0, later["gsm8k"].stderr[-3000:]
+    store = Store(first.folder / "gsm8k")
+    assert {run.info.status for run in store.runs} == {"FINISHED"}
+    assert store.pipeline.data.params["data"] == "gsm8k"
+    assert store.pipeline.data.metrics["data/long_prompts"] >= 0
 
 
 def test_other_data_than_the_recorded_runs_are_refused(later: dict[str, Done]) -> None:

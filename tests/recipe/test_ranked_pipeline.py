@@ -10,9 +10,9 @@ OWN = ("seed=3", "schedule=math_only", "sft.max_steps=10", "sft.checkpoint_every
 
 @pytest.mark.parametrize("trainer", ["ddp", pytest.param("fsdp", marks=pytest.mark.soak)])
 def test_two_ranks_run_the_recipe(tmp_path: Path, trainer: str) -> None:
-    """After SFT on one rank. Under ddp the command itself checks that the ranks end every stage with equal weights."""
-    finished((f"paths.store={tmp_path}/alone", "task=sft", *OWN),
-             (f"paths.store={tmp_path}", *OWN, f"trainer={trainer}", "trainer.max_steps=2"))  # fmt: skip
+    """Then SFT on one rank. Under ddp the command itself checks that the ranks end every stage with equal weights."""
+    finished((f"paths.store={tmp_path}", *OWN, f"trainer={trainer}", "trainer.max_steps=2"),
+             (f"paths.store={tmp_path}/alone", "task=sft", *OWN))  # fmt: skip
     alone, store = Store(tmp_path / "alone"), Store(tmp_path)
     assert {run.info.status for run in store.runs} == {"FINISHED"}
     one, ranked = (run.history(run.stage("sft"), "train/loss") for run in (alone, store))
