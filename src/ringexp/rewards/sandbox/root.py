@@ -4,6 +4,9 @@ A read-only root with the interpreter, its standard library and the system's sha
 no /etc, no /home, no network, no capabilities.
 """
 
+import __future__
+
+import ast
 import marshal
 import shutil
 import sys
@@ -33,11 +36,15 @@ module.main()
 
 @cache
 def guest_program(kind: str) -> bytes:
-    """The modules of a guest (`GUESTS`), compiled, as `_BOOT` reads them; the length comes first."""
+    """The modules of a guest (`GUESTS`), compiled, as `_BOOT` reads them; the length comes first.
+
+    Every candidate waits for them to be read and executed: docstrings are left out, `__future__` is not imported.
+    """
     modules = []
     for name in GUESTS[kind]:
-        path = Path(__file__).with_name(f"{name}.py")
-        code = compile(path.read_text(encoding="utf-8"), name, "exec", dont_inherit=True)
+        tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+        tree.body = [part for part in tree.body if getattr(part, "module", None) != "__future__"]
+        code = compile(tree, name, "exec", __future__.annotations.compiler_flag, dont_inherit=True, optimize=2)
         modules.append((f"{__package__}.{name}", code))
     body = marshal.dumps(modules)
     return str(len(body)).rjust(16).encode() + body
