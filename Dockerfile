@@ -57,7 +57,6 @@ ENV PATH=/opt/ringexp/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/ringexp/cache \
     XDG_CACHE_HOME=/ringexp/cache \
     HF_HOME=/ringexp/cache/huggingface \
-    TRITON_HOME=/ringexp/cache \
     TORCHINDUCTOR_CACHE_DIR=/ringexp/cache/torchinductor \
     LOGNAME=ringexp \
     LANG=C.UTF-8 \
@@ -77,7 +76,8 @@ RUN --mount=type=bind,target=/context \
     sh /context/docker/install-debian.sh /context/requirements/debian-gpu.lock
 USER 1000:1000
 COPY --from=build-gpu /opt/ringexp /opt/ringexp
-ENV NVIDIA_VISIBLE_DEVICES=all \
+ENV TRITON_HOME=/ringexp/cache \
+    NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ARG BASE
 ARG COMMIT=

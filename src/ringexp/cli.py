@@ -184,6 +184,7 @@ def _quiet() -> None:
     """Leave the terminal to progress bars and our own lines: libraries speak up from warnings on."""
     for name in ("mlflow.system_metrics", "alembic", "mlflow.store.db"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # warns that there is none, which nobody needs
     for module in ("vllm", "lightning"):
         warnings.filterwarnings("ignore", module=rf"{module}\..*")
     warnings.filterwarnings("always", category=RingexpWarning)

@@ -117,17 +117,18 @@ SERVERS = {  # read by programs that are not here: their images' documentation
     "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB", "RUSTFS_ACCESS_KEY", "RUSTFS_SECRET_KEY", "RUSTFS_ADDRESS",
     "RUSTFS_CONSOLE_ENABLE", "RUSTFS_VOLUMES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
 }  # fmt: skip
+GPU = {"TRITON_HOME"}  # read by Triton, which the lock of the GPU's image alone holds
 SYSTEM = {"PATH", "HOME", "LANG", "LOGNAME", "PYTHONUNBUFFERED"}
 READERS = {"MLFLOW_": ("mlflow", "environment_variables.py", "cli/__init__.py", "server/security_utils.py"),
            "AWS_": ("botocore", "session.py", "configprovider.py", "credentials.py"),
-           "HF_": ("huggingface_hub", "constants.py"), "XDG_": ("vllm", "envs.py"), "TRITON_": ("triton", "knobs.py"),
+           "HF_": ("huggingface_hub", "constants.py"), "XDG_": ("vllm", "envs.py"),
            "TORCHINDUCTOR_": ("torch", "_inductor/runtime/cache_dir_utils.py"),
            "GIT_PYTHON_": ("git", "cmd.py", "__init__.py")}  # fmt: skip
 
 
 def is_read(name: str) -> bool:
     """Whether a program that gets this variable reads it, by that program's own text."""
-    if name in SERVERS | SYSTEM:
+    if name in SERVERS | GPU | SYSTEM:
         return True
     if name.startswith("RINGEXP_"):
         conf = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "conf/hydra").rglob("*.yaml"))
