@@ -17,15 +17,16 @@ help: ## what can be made
 
 setup: $(STAMP) sandbox ## make .venv from the lock (a few minutes, once), install bubblewrap where it may
 
+# Bytecode is made where a module is first imported: of all that is installed, a small part.
 # The CPU build of torch comes from where pip is configured to look, else from PyTorch's own CPU index.
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 	  { echo "make: the lock is for CPython 3.11; give its name: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked requirements into $(VENV) (a few minutes, once)"
-	@$(BIN)/pip install -qq --no-deps --require-hashes -r $(LOCK) || { \
+	@$(BIN)/pip install -qq --no-deps --no-compile --require-hashes -r $(LOCK) || { \
 	  echo "trying again with PyTorch's CPU index"; \
-	  $(BIN)/pip install -qq --no-deps --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK); }
+	  $(BIN)/pip install -qq --no-deps --no-compile --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK); }
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-* && touch $@
 
