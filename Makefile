@@ -58,7 +58,7 @@ demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 test: setup check ## all checks and tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests/recipe tests/rollout tests
 
-soak: setup ## the long kill and fault tests (about an hour)
+soak: setup ## the long kill and fault tests (an hour and a half)
 	@$(BIN)/python -m pytest -m soak tests
 
 check: setup ## ruff, mypy, import-linter

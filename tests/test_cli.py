@@ -59,6 +59,7 @@ def test_help_lists_every_group(tmp_path: Path) -> None:
     (["nosuch=1"], "nosuch"),
     (["data=nosuch"], "data/nosuch"),
     (["=="], "=="),
+    (["seed=1,2", "-m", "--cfg", "job"], "without -m"),
     (["algorithm.token_budget=0"], "algorithm.token_budget=0"),
     (["trainer.max_steps=-3"], "trainer.max_steps=-3"),
     (["trainer.max_steps=1.5"], "trainer.max_steps"),

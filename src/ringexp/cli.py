@@ -52,6 +52,12 @@ once leaves a step of this size with one core's speed, spinning for long slows i
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 MENDABLE = (RingexpError, HydraException, OmegaConfBaseException)
+_OF_HYDRA = {
+    "Config group override": "; leave the group out, or name one of its options",
+    "can be specified": "; --cfg shows one job: give one value for each key, without -m",
+}
+"""What Hydra says of a command that cannot be, as part of a ValueError, and what we add."""
+
 _interrupted: list[int] = []
 _failed: list[BaseException] = []
 _statuses: list[int] = []
@@ -117,9 +123,10 @@ def main() -> None:
         print(f"ringexp: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except ValueError as error:
-        if OWN_TRACE or "Config group override" not in str(error):
+        hint = next((hint for words, hint in _OF_HYDRA.items() if words in str(error)), None)
+        if OWN_TRACE or hint is None:
             raise
-        print(f"ringexp: {error}; leave the group out, or name one of its options", file=sys.stderr)
+        print(f"ringexp: {error}{hint}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as end:
         # Lightning turns an interrupt inside a fit into an exit with status 1

@@ -112,5 +112,6 @@ def describe(name: str) -> Metric:
 
 def markdown() -> str:
     """The table of docs/metrics.md."""
-    rows = [f"| `{m.name}` | {m.unit} | {m.meaning} | {'yes' if m.headline else ''} |" for m in METRICS]
+    meanings = [m.meaning.replace("|", "\\|") for m in METRICS]
+    rows = [f"| `{m.name}` | {m.unit} | {text} | {'yes' if m.headline else ''} |" for m, text in zip(METRICS, meanings)]
     return "\n".join(["| metric | unit | meaning | on the pipeline run |", "|---|---|---|---|", *rows, ""])
