@@ -16,6 +16,8 @@ from store import TAG, Reader, StoredRun
 
 ORDER = ("experiment", "algorithm", "schedule", "selection", "model", "data")
 """Parameters that name a group best, tried first."""
+NOT_ALIKE = ("seed", "overrides")
+"""Parameters that differ between the seeds of a group: a command names its seed."""
 ORIGIN = {"code": "source_hash", "versions": "lock_hash", "data": "data_fingerprint"}
 """What else tells groups apart: word in a label, tag."""
 
@@ -30,8 +32,8 @@ class Group:
 
 
 def differing(runs: Sequence[StoredRun]) -> list[str]:
-    """Parameters with more than one value among the runs, seed left out, those that name a run best first."""
-    names = {name for run in runs for name in run.params} - {"seed"}
+    """Parameters with more than one value among the runs, NOT_ALIKE left out, those that name a run best first."""
+    names = {name for run in runs for name in run.params} - {*NOT_ALIKE}
     found = [name for name in names if len({run.params[name] for run in runs if name in run.params}) > 1]
     return sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
@@ -69,8 +71,8 @@ def group(runs: Sequence[StoredRun], configurations: Mapping[str, str]) -> list[
 
 
 def _outside(run: StoredRun) -> tuple[Any, ...]:
-    """What a run says of itself outside its config.yaml: parameters without the seed, code, versions, data."""
-    params = tuple(sorted((name, value) for name, value in run.params.items() if name != "seed"))
+    """What a run says of itself outside its config.yaml: parameters but NOT_ALIKE, code, versions, data."""
+    params = tuple(sorted((name, value) for name, value in run.params.items() if name not in NOT_ALIKE))
     return (params, *(run.tags.get(TAG + tag, "") for tag in ORIGIN.values()))
 
 

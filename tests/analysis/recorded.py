@@ -37,7 +37,8 @@ def record(folder: Path, composed: Callable[..., DictConfig]) -> Recorded:
         name = f"{algorithm} <b>{seed}</b>"
         tags = {TAG + "kind": "pipeline", TAG + "seed": str(seed), TAG + "source_hash": "5" * 64}
         record = store.create(name, tags, parent)
-        params = {"experiment": "tests", "algorithm": algorithm, "schedule": "two_stage", "seed": str(seed)}
+        params = {"experiment": "tests", "algorithm": algorithm, "schedule": "two_stage", "seed": str(seed),
+                  "overrides": f"algorithm={algorithm} seed={seed}"}
         store.client.log_batch(record.run_id, params=[Param(key, value) for key, value in params.items()])
         config = composed(f"algorithm={algorithm}")
         config.seed, config.paths.store = seed, f"{folder}/{seed}"
