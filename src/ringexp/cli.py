@@ -38,6 +38,7 @@ def conf_dir() -> Path:
 
 ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",  # vLLM on the CPU warns of every binding to a NUMA node
     "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
