@@ -81,6 +81,32 @@ def test_hostile_candidates_get_nothing_end_in_time_and_harm_nobody(
 
 
 @needs_sandbox
+@pytest.mark.parametrize(("source", "verdict"), [
+    ("def f(:\n", Verdict(Outcome.UNPARSABLE, "not Python: SyntaxError")),
+    ("x = '\ud800'", Verdict(Outcome.UNPARSABLE, "not Python: UnicodeEncodeError")),
+    ("raise SyntaxError('mine')", Verdict(WRONG, "SyntaxError when executed")),
+    ("exec('def f(:')", Verdict(WRONG, "SyntaxError when executed")),
+    ("int('one')", Verdict(WRONG, "ValueError when executed")),
+    ("def f(x: Unknown): return x + 1", Verdict(WRONG, "NameError when executed")),
+    ("from __future__ import annotations\ndef f(x: Unknown): return x + 1", Verdict(CORRECT)),
+])  # fmt: skip
+def test_a_source_is_compiled_by_itself_and_told_from_what_it_raises(
+    sandbox: Sandbox, source: str, verdict: Verdict
+) -> None:
+    """No future statement of the guest's reaches it."""
+    assert judged(sandbox, source) == verdict
+
+
+@needs_sandbox
+def test_long_tests_are_compiled_in_the_sandbox(sandbox: Sandbox) -> None:
+    padded = ADD_ONE.test + "#" * 60_000
+    assert judged(sandbox, GOOD.source, padded) == Verdict(CORRECT)
+    broken = judged(sandbox, GOOD.source, padded + "\n(")
+    assert broken == judged(sandbox, GOOD.source, ADD_ONE.test + "\n(")
+    assert broken == Verdict(ERROR, "tests cannot be executed: SyntaxError")
+
+
+@needs_sandbox
 def test_details_name_the_reason(fates: dict[str, tuple[Verdict, float, Verdict]]) -> None:
     details = {
         "sleep": "no end in 2 s",

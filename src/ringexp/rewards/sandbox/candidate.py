@@ -9,6 +9,7 @@ import sys
 
 from ringexp.rewards.sandbox.bounds import point_nowhere, seed, shut_in
 from ringexp.rewards.sandbox.codec import NotPlain, decode, encode, frame, receive, send
+from ringexp.rewards.sandbox.execution import NotPython, execute
 from ringexp.rewards.sandbox.seccomp import Unconfined
 
 TYPE_CHECKING = False
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 _NAME = "candidate"
 _MESSAGE_CHARS = 200
-
-NOT_PYTHON = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
-"""What compiling raises for a source that is none."""
 
 
 def serve(request: dict[str, Any], calls: int, answers: int) -> None:
@@ -47,13 +45,11 @@ def serve(request: dict[str, Any], calls: int, answers: int) -> None:
 def _load(source: str, entry_point: str) -> tuple[list[str], Any]:
     """Execute the source as a module of its own: the status to send, and the function."""
     module = sys.modules[_NAME] = type(sys)(_NAME)
-    try:
-        code = compile(source, "<candidate>", "exec", dont_inherit=True)
-    except NOT_PYTHON as error:
-        return ["unparsable", type(error).__name__], None
     seed()
     try:
-        exec(code, module.__dict__)
+        execute(source, module.__dict__)
+    except NotPython as error:
+        return ["unparsable", str(error)], None
     except BaseException as error:
         return _raised(error), None
     seed()  # a module that the source imports may have loaded it

@@ -6,6 +6,7 @@ back only when `check` has returned. Its limits end it as surely as the candidat
 
 from __future__ import annotations
 
+import marshal
 import posix as os
 import resource
 import time
@@ -20,9 +21,11 @@ from ringexp.rewards.sandbox.watch import Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType
     from typing import Any
 
-_FILES = {"setup": "<setup>", "test": "<test>"}
+FILES = {"setup": "<setup>", "test": "<test>"}
+"""The names that the tests' texts are compiled under."""
 
 
 def main() -> None:
@@ -47,7 +50,7 @@ def main() -> None:
     )
     confine(read_only=request["read_only"], watches=candidate.pid)
     try:
-        reply = _judge(candidate, message())
+        reply = _judge(candidate, message(), read(0, int(read(0, 16))))
     except Stopped as stopped:  # a tick in the moment before they end
         candidate.end()
         reply = stopped.reply
@@ -76,12 +79,12 @@ def _fork(request: dict[str, Any], wall_end: float) -> Candidate:
     return Candidate(pid, calls_in, answers_out, request, wall_end)
 
 
-def _judge(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
+def _judge(candidate: Candidate, tests: dict[str, Any], compiled: bytes) -> dict[str, str]:
     """The reply: the token when `check` has returned and nothing stopped the candidate, else why not."""
     try:
         candidate.watch()
         candidate.start()
-        reply = _check(candidate, tests)
+        reply = _check(candidate, tests, compiled)
     except Stopped as stopped:
         reply = stopped.reply
     except BaseException as error:
@@ -90,13 +93,14 @@ def _judge(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
     return candidate.stopped.reply if candidate.stopped else reply
 
 
-def _check(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
-    """Execute setup and tests, call `check`; Stopped passes through."""
+def _check(candidate: Candidate, tests: dict[str, Any], compiled: bytes) -> dict[str, str]:
+    """Execute setup and tests, as the host has compiled them if it has, call `check`; Stopped passes through."""
     space: dict[str, Any] = {"__name__": "tests"}
     try:
-        exec(compile(tests["setup"], _FILES["setup"], "exec", dont_inherit=True), space)
+        setup, test = marshal.loads(compiled) if compiled else codes(tests["setup"], tests["test"])
+        exec(setup, space)
         space[tests["entry_point"]] = candidate.call
-        exec(compile(tests["test"], _FILES["test"], "exec", dont_inherit=True), space)
+        exec(test, space)
         check = space["check"]
     except Exception as error:
         return {"outcome": "error", "detail": f"tests cannot be executed: {type(error).__name__}"}
@@ -113,6 +117,12 @@ def _check(candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
     return {"token": tests["token"]}
 
 
+def codes(setup: str, test: str) -> tuple[CodeType, CodeType]:
+    """Both texts, compiled."""
+    return (compile(setup, FILES["setup"], "exec", dont_inherit=True, optimize=0),
+            compile(test, FILES["test"], "exec", dont_inherit=True, optimize=0))  # fmt: skip
+
+
 def _verdict(error: BaseException, candidate: Candidate, tests: dict[str, Any]) -> dict[str, str]:
     """The reply for what `check` has raised."""
     if isinstance(error, NotPlain):
@@ -124,6 +134,6 @@ def _verdict(error: BaseException, candidate: Candidate, tests: dict[str, Any]) 
     name = type(error).__name__
     if error is candidate.raised:
         return {"outcome": "wrong", "detail": f"raised {name}"}
-    where = failed(error, candidate, tests["entry_point"], {_FILES[key]: tests[key] for key in _FILES})
+    where = failed(error, candidate, tests["entry_point"], {FILES[key]: tests[key] for key in FILES})
     detail = where or "assertion failed" if isinstance(error, AssertionError) else f"{name} in the tests: {where}"
     return {"outcome": "wrong", "detail": detail}

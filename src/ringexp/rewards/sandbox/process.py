@@ -119,5 +119,9 @@ class SandboxProcess:
 
 def framed(message: Mapping[str, Any]) -> bytes:
     """A message as the guest reads it: its length, then its JSON text."""
-    body = json.dumps(message).encode()
+    return frame(json.dumps(message).encode())
+
+
+def frame(body: bytes) -> bytes:
+    """The bytes after their length, as the guest reads it."""
     return str(len(body)).rjust(16).encode() + body

@@ -14,8 +14,8 @@ import sys
 import time
 
 from ringexp.rewards.sandbox.bounds import complete_builtins, limit, load_mentioned, point_nowhere, seed, shut_in
-from ringexp.rewards.sandbox.candidate import NOT_PYTHON
 from ringexp.rewards.sandbox.codec import dumps, loads, read
+from ringexp.rewards.sandbox.execution import NOT_PYTHON
 from ringexp.rewards.sandbox.seccomp import Unconfined, confine, end_with_parent, give_up_capabilities, hide
 from ringexp.rewards.sandbox.watch import Stopped, Watched
 
@@ -40,6 +40,7 @@ def main() -> None:
     give_up_capabilities()
     complete_builtins()
     load_mentioned(request["source"])
+    compile("", "", "exec")  # the first call makes the types of syntax trees: once, not in each case's process
     hide()
     limit({resource.RLIMIT_CPU: request["cpu_ceiling"]})
     confine(read_only=request["read_only"], forks=True)

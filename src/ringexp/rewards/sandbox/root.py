@@ -17,19 +17,22 @@ from typing import NamedTuple
 from ringexp.config.schema import ISOLATION
 from ringexp.errors import RingexpError
 
-_SHARED = ("codec", "seccomp", "bounds", "candidate", "watch")
-GUESTS = {"function": (*_SHARED, "proxy", "failure", "guest"), "program": (*_SHARED, "program")}
+_SHARED = ("codec", "seccomp", "bounds", "execution", "watch")
+GUESTS = {"function": (*_SHARED, "candidate", "proxy", "failure", "guest"), "program": (*_SHARED, "program")}
 """The modules of the two programs that run inside, each after those that it uses; the last one has `main`."""
 
 BUBBLEWRAP, PROCESS = ISOLATION
 WEAKER = "where it cannot run at all, rewards.code.isolation=process judges code in a process without a root of its own"
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 _BOOT = """
-import marshal, posix, sys
+import gc, marshal, posix, sys
+gc.disable()
 posix.environ.clear()
 for name, code in marshal.loads(posix.read(0, int(posix.read(0, 16)))):
     module = sys.modules[name] = type(sys)(name)
     exec(code, module.__dict__)
+gc.freeze()
+gc.enable()
 module.main()
 """
 
@@ -43,8 +46,10 @@ def guest_program(kind: str) -> bytes:
     modules = []
     for name in GUESTS[kind]:
         tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
-        tree.body = [part for part in tree.body if getattr(part, "module", None) != "__future__"]
-        code = compile(tree, name, "exec", __future__.annotations.compiler_flag, dont_inherit=True, optimize=2)
+        own = [part for part in tree.body if getattr(part, "module", None) != "__future__"]
+        flags = __future__.annotations.compiler_flag if len(own) < len(tree.body) else 0
+        tree.body = own
+        code = compile(tree, name, "exec", flags, dont_inherit=True, optimize=2)
         modules.append((f"{__package__}.{name}", code))
     body = marshal.dumps(modules)
     return str(len(body)).rjust(16).encode() + body

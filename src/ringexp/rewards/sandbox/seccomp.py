@@ -8,17 +8,7 @@ way of its C modules, because every candidate waits for imports (`ctypes` and `o
 from __future__ import annotations
 
 import posix as os
-from _ctypes import (
-    FUNCFLAG_CDECL,
-    FUNCFLAG_USE_ERRNO,
-    Array,
-    CFuncPtr,
-    _SimpleCData,
-    addressof,
-    dlopen,
-    dlsym,
-    get_errno,
-)
+from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_USE_ERRNO, CFuncPtr, _SimpleCData, addressof, dlopen, dlsym, get_errno
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,17 +72,13 @@ class Unconfined(Exception):
 
 
 class _Function(CFuncPtr):
-    """A function of the C library that gives an int."""
-
-    class _Int(_SimpleCData):  # type: ignore[type-arg]
-        _type_ = "i"
+    """A function of the C library; it gives an int where nothing else is said."""
 
     _flags_ = FUNCFLAG_CDECL | FUNCFLAG_USE_ERRNO
-    _restype_ = _Int
 
 
-class _Char(_SimpleCData):  # type: ignore[type-arg]
-    _type_ = "c"
+class _Pointer(_SimpleCData):  # type: ignore[type-arg]
+    _type_ = "P"
 
 
 def confine(read_only: bool = False, watches: int | None = None, forks: bool = False) -> None:
@@ -118,10 +104,11 @@ def confine(read_only: bool = False, watches: int | None = None, forks: bool = F
     if read_only:
         allowed = {name: number for name, number in allowed.items() if name not in ("open", "openat", *_CHANGE_NAMES)}
         conditions += [(n, at, _ANY_BIT, _CHANGES, _REFUSE, _ALLOW) for n, at in _OPENS[machine].items()]
-    code = _buffer(_program(architecture, list(allowed.values()), conditions))
-    header = (len(code) // 8).to_bytes(8, "little") + addressof(code).to_bytes(8, "little")
+    code = _program(architecture, list(allowed.values()), conditions)
+    kept = _kept(code)
+    header = (len(code) // 8).to_bytes(8, "little") + addressof(kept).to_bytes(8, "little")
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call("prctl", _PR_SET_SECCOMP, _FILTER_MODE, _buffer(header), 0, 0)
+    _call("prctl", _PR_SET_SECCOMP, _FILTER_MODE, header, 0, 0)
 
 
 def hide() -> None:
@@ -148,7 +135,7 @@ def give_up_capabilities() -> None:
     Raises:
         Unconfined: the kernel refuses.
     """
-    _call("capset", _buffer(_CAPABILITY_VERSION.to_bytes(4, "little") + bytes(4)), _buffer(bytes(24)))
+    _call("capset", _CAPABILITY_VERSION.to_bytes(4, "little") + bytes(4), bytes(24))
 
 
 def _program(architecture: int, numbers: list[int], conditions: list[tuple[int, int, int, int, int, int]]) -> bytes:
@@ -168,16 +155,15 @@ def _program(architecture: int, numbers: list[int], conditions: list[tuple[int, 
     )
 
 
-def _buffer(data: bytes) -> Any:
-    """The bytes where C can find them."""
-    kind: Any = type(Array)
-    made = kind("_Buffer", (Array,), {"_type_": _Char, "_length_": len(data)})()
-    made.raw = data
-    return made
+def _kept(data: bytes) -> Any:
+    """The bytes, 8 or more, where C can find them; an array type of its own for each length would take far longer."""
+    return _Pointer.from_buffer(bytearray(data))
 
 
-def _call(name: str, *arguments: Any) -> None:
+def _call(name: str, *arguments: int | bytes) -> None:
+    """Call a function of the C library; bytes are passed as a pointer to them."""
     this_program: Any = None
     function: Any = _Function(dlsym(dlopen(this_program, 0), name))
-    if function(*arguments):
-        raise Unconfined(f"{name} {arguments[0] if name == 'prctl' else ''}: {os.strerror(get_errno())}")
+    kept = [_kept(argument) if isinstance(argument, bytes) else argument for argument in arguments]
+    if function(*(one if isinstance(one, int) else _Pointer(addressof(one)) for one in kept)):
+        raise Unconfined(f"{name} {arguments[0]!r}: {os.strerror(get_errno())}")
