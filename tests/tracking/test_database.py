@@ -32,6 +32,7 @@ def test_a_kill_while_it_is_made_leaves_none(tmp_path: Path) -> None:
     process.wait()
     assert not path.exists()
     ensure(f"sqlite:///{path}")
+    assert list(path.parent.glob(".*")) == []
     client = MlflowClient(f"sqlite:///{path}")
     run = client.create_run(client.create_experiment("here"))
     assert client.get_run(run.info.run_id).info.status == "RUNNING"

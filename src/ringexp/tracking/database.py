@@ -13,7 +13,8 @@ def ensure(uri: str) -> None:
     """Make the database of an SQLite URI where there is none; of other URIs nothing.
 
     MLflow makes its tables one by one in place, and cannot open what a kill left half made. Here they are made in
-    another file, which gets its name when it is complete; of two processes that do so at once, one's file stays.
+    another file, which gets its name when it is complete; of two processes that do so at once, one's file stays. What
+    a killed one left goes.
     """
     if not uri.startswith(SQLITE) or uri == SQLITE:
         return
@@ -22,10 +23,13 @@ def ensure(uri: str) -> None:
     if path.exists():
         return
     begun = path.with_name(f".{path.name}-{os.getpid()}")
+    begun.unlink(missing_ok=True)
     try:
         store = SqlAlchemyStore(SQLITE + str(begun), str(path.parent / "artifacts"))
         store.engine.dispose()
-        with suppress(FileExistsError):
+        with suppress(FileExistsError, FileNotFoundError):  # another process was first, and has cleared up
             path.hardlink_to(begun)
+        for left in path.parent.glob(f".{path.name}-*"):
+            left.unlink(missing_ok=True)
     finally:
         begun.unlink(missing_ok=True)
