@@ -35,6 +35,8 @@ def parser(description: str | None, out: str) -> argparse.ArgumentParser:
     built.add_argument("--uri", help="MLflow tracking URI instead, e.g. http://127.0.0.1:5000")
     built.add_argument("--experiment", help="MLflow experiment (default: the only one that has pipelines)")
     built.add_argument("--parent", metavar="RUN_ID", help="a sweep's run id: its pipelines alone")
+    built.add_argument("--only", nargs="+", metavar="NAME=VALUE", default=[],
+                       help="pipelines with these values of parameters alone, e.g. rl_lr=0.0003")  # fmt: skip
     built.add_argument("--out", type=Path, default=Path(out), help=f"file to write (default: {out})")
     return built
 
@@ -47,10 +49,13 @@ def ask(arguments: argparse.Namespace) -> Question:
         raise SystemExit(f"--store {arguments.store}: there is no mlflow.db")
     reader = Reader(arguments.uri or f"sqlite:///{database}")
     name, pipelines = _pipelines(reader, arguments.experiment, arguments.parent)
+    for given in arguments.only:
+        pipelines = _with(pipelines, given)
     groups, unread = read_groups(reader, pipelines)
     title = name
     if arguments.parent is not None:
         title = f"{name}, {reader.client.get_run(arguments.parent).info.run_name}"
+    title = ", ".join((title, *arguments.only))
     return Question(reader, title, name, (reader.experiments()[name],), tuple(pipelines), tuple(groups),
                     tuple(unread), arguments.out)  # fmt: skip
 
@@ -66,6 +71,18 @@ def _pipelines(reader: Reader, experiment: str | None, parent: str | None) -> tu
     if len(found) > 1:
         raise SystemExit(f"several experiments have pipelines: give --experiment, one of {', '.join(found)}")
     return next(iter(found.items()))
+
+
+def _with(pipelines: Sequence[StoredRun], given: str) -> list[StoredRun]:
+    """Those with the value that `NAME=VALUE` names."""
+    name, _, value = given.partition("=")
+    found = [run for run in pipelines if run.params.get(name) == value]
+    if not found:
+        values = sorted({run.params[name] for run in pipelines if name in run.params})
+        names = sorted({name for run in pipelines for name in run.params})
+        has = f"{name} is {', '.join(values)}" if values else f"parameters are {', '.join(names)}"
+        raise SystemExit(f"--only {given}: no such pipeline; {has}")
+    return found
 
 
 def left_out(question: Question) -> list[str]:

@@ -124,6 +124,12 @@ def test_a_sweeps_pipelines_alone(recorded: Recorded) -> None:
     assert [run.params["algorithm"] for run in question.pipelines] == ["grpo", "grpo"]
 
 
+def test_pipelines_with_a_parameters_value_alone(recorded: Recorded) -> None:
+    question = asked(recorded, "--only", "algorithm=c3po", "seed=1")
+    assert [(run.params["algorithm"], run.seed) for run in question.pipelines] == [("c3po", "1")]
+    assert question.title == "tests, algorithm=c3po, seed=1"
+
+
 def test_wrong_input_is_one_line(recorded: Recorded, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="there is no mlflow"):
         ask(parser("", "x").parse_args(["--store", str(tmp_path)]))
@@ -131,6 +137,10 @@ def test_wrong_input_is_one_line(recorded: Recorded, tmp_path: Path) -> None:
         asked(recorded, "--experiment", "nowhere")
     with pytest.raises(SystemExit, match="has no pipelines"):
         asked(recorded, "--parent", "0" * 32)
+    with pytest.raises(SystemExit, match="no such pipeline; algorithm is c3po, grpo"):
+        asked(recorded, "--only", "algorithm=dapo")
+    with pytest.raises(SystemExit, match="no such pipeline; parameters are algorithm, experiment"):
+        asked(recorded, "--only", "algorithn=c3po")
 
 
 def test_without_artifacts_parameters_decide_and_it_is_said(
