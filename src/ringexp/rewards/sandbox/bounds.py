@@ -21,12 +21,13 @@ _MOST_DESCRIPTORS = 256  # more than this program ever opens before a candidate'
 _LOADED_ONCE = ("typing", "math", "collections", "itertools", "functools", "re", "string", "heapq", "bisect")
 
 
-def shut_in(request: dict[str, Any], kept: tuple[int, ...]) -> None:
+def shut_in(request: dict[str, Any], kept: tuple[int, ...], parent: int) -> None:
     """Leave this process nothing but the descriptors in `kept`, its limits and the calls on the list, for good.
 
     Args:
         request: the limits; `read_only` where no file may be changed.
         kept: descriptors that stay open, in ascending order.
+        parent: the process that has forked this one; both end together.
 
     Raises:
         Unconfined: the kernel refuses; nothing untrusted may run then.
@@ -36,7 +37,7 @@ def shut_in(request: dict[str, Any], kept: tuple[int, ...]) -> None:
         if first < fd:  # an empty range from 0 closes everything
             os.closerange(first, fd)
         first = fd + 1
-    end_with_parent()
+    end_with_parent(parent)
     limit(
         {
             resource.RLIMIT_AS: request["memory_bytes"],

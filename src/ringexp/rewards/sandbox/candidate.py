@@ -20,17 +20,18 @@ _NAME = "candidate"
 _MESSAGE_CHARS = 200
 
 
-def serve(request: dict[str, Any], calls: int, answers: int) -> None:
+def serve(request: dict[str, Any], calls: int, answers: int, checker: int) -> None:
     """Confine this process, execute the source, then answer calls until the checker is gone.
 
     Args:
         request: the source, the entry point and the limits.
         calls: the descriptor that calls come from.
         answers: the descriptor that answers go to.
+        checker: the process that calls.
     """
     point_nowhere(0, 1, 2)
     try:
-        shut_in(request, (0, 1, 2, *sorted((calls, answers))))
+        shut_in(request, (0, 1, 2, *sorted((calls, answers))), checker)
     except Unconfined as error:
         send(answers, frame(["unconfined", str(error)]))
         return

@@ -30,12 +30,12 @@ FILES = {"setup": "<setup>", "test": "<test>"}
 
 def main() -> None:
     """Judge the one candidate that standard input describes; the reply goes to standard output."""
-    started = time.monotonic()
+    started, host = time.monotonic(), os.getppid()
     request = message()
     replies = os.dup(1)
     point_nowhere(1, 2)
-    os.write(replies, b"started\n")
-    end_with_parent()
+    end_with_parent(host)
+    os.write(replies, b"started\n")  # fails where the host was gone before all
     give_up_capabilities()
     complete_builtins()
     load_mentioned(request["source"])
@@ -68,10 +68,11 @@ def _fork(request: dict[str, Any], wall_end: float) -> Candidate:
     """Start the candidate's process; it shares two pipes with this one, and nothing else."""
     calls_out, calls_in = os.pipe()
     answers_out, answers_in = os.pipe()
+    checker = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            serve(request, calls_out, answers_in)
+            serve(request, calls_out, answers_in, checker)
         finally:
             os._exit(0)
     os.close(calls_out)

@@ -31,12 +31,12 @@ _NEXT = b"next"
 
 def main() -> None:
     """Run the one program that standard input describes, once for each case that the host begins."""
-    wall_end = time.monotonic()
+    wall_end, host = time.monotonic(), os.getppid()
     request: dict[str, Any] = loads(read(0, int(read(0, 16))))
     wall_end += request["wall_seconds"]
     _arrange(request)
-    os.write(_REPLIES, b"started\n")
-    end_with_parent()
+    end_with_parent(host)
+    os.write(_REPLIES, b"started\n")  # fails where the host was gone before all
     give_up_capabilities()
     complete_builtins()
     load_mentioned(request["source"])
@@ -44,12 +44,12 @@ def main() -> None:
     hide()
     limit({resource.RLIMIT_CPU: request["cpu_ceiling"]})
     confine(read_only=request["read_only"], forks=True)
-    spent = 0.0
+    spent, watcher = 0.0, os.getpid()
     while os.read(_CASES, len(_NEXT)) == _NEXT:
         status_out, status_in = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _run(request, status_in)
+            _run(request, status_in, watcher)
         os.close(status_in)
         program = Watched(pid, request, wall_end, spent)
         reply = _ending(program, status_out)
@@ -93,14 +93,14 @@ def _word(status: int) -> str:
     return word.decode()
 
 
-def _run(request: dict[str, Any], status: int) -> None:
+def _run(request: dict[str, Any], status: int, watcher: int) -> None:
     """The program's process, to its end: confined, then the program as `__main__`."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for number, fd in enumerate(_FILES):
         os.dup2(fd, number)
     os.dup2(status, _STATUS)
     try:
-        shut_in(request, (0, 1, 2, _STATUS))
+        shut_in(request, (0, 1, 2, _STATUS), watcher)
         code = compile(request["source"], "program.py", "exec", dont_inherit=True)
     except Unconfined as error:
         os.write(_STATUS, f"unconfined: {error}"[:_STATUS_BYTES].encode())

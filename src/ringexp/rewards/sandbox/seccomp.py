@@ -120,13 +120,18 @@ def hide() -> None:
     _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it ends.
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends; end at once where it has ended already.
+
+    Args:
+        parent: the parent's process id, as it was when it was alive for certain.
 
     Raises:
         Unconfined: the kernel refuses.
     """
     _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def give_up_capabilities() -> None:
