@@ -156,14 +156,14 @@ def test_an_ending_parent_takes_the_candidate_with_it() -> None:
         pid = os.fork()
         if pid == 0:
             endless = Job("while True: pass", FUNCTION)
-            Sandbox(Limits(cpu_seconds=30, wall_seconds=60), isolation=isolation).run([endless])
+            Sandbox(Limits(cpu_seconds=300, wall_seconds=600), isolation=isolation).run([endless])
             os._exit(0)
         deadline = time.monotonic() + 20
         while len(candidates := psutil.Process(pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(pid, 9)
         os.waitpid(pid, 0)
-        _, alive = psutil.wait_procs(candidates, timeout=10)
+        _, alive = psutil.wait_procs(candidates, timeout=60)  # a busy machine takes its time to end a name space
         assert len(candidates) >= 2
         assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
 
