@@ -17,7 +17,8 @@ help: ## what can be made
 
 setup: $(STAMP) sandbox ## make .venv from the lock (a few minutes, once), install bubblewrap where it may
 
-# Bytecode is made where a module is first imported: of all that is installed, a small part.
+# Bytecode is made by all cores, which pip does by one; where the environment forbids Python to write any, each process would
+# otherwise compile torch anew. A few installed files are not for this Python.
 # The CPU build of torch comes from where pip is configured to look, else from PyTorch's own CPU index.
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
@@ -27,6 +28,7 @@ $(STAMP):
 	@$(BIN)/pip install -qq --no-deps --no-compile --require-hashes -r $(LOCK) || { \
 	  echo "trying again with PyTorch's CPU index"; \
 	  $(BIN)/pip install -qq --no-deps --no-compile --require-hashes --extra-index-url $(TORCH_CPU) -r $(LOCK); }
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-* && touch $@
 
