@@ -195,6 +195,7 @@ def _quiet() -> None:
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # warns that there is none, which nobody needs
     for module in ("vllm", "lightning"):
         warnings.filterwarnings("ignore", module=rf"{module}\..*")
+    warnings.filterwarnings("ignore", category=SyntaxWarning, module="<(setup|test)>")  # of published tests of code
     warnings.filterwarnings("always", category=RingexpWarning)
     if warnings.formatwarning is not _warning:
         _others.append(warnings.formatwarning)

@@ -3,7 +3,7 @@
 import json
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from pipelines import Done, Store, finished, ringexp, ringexp_killed, several
@@ -185,13 +185,41 @@ def test_what_another_run_has_trained_is_taken_over_and_changes_nothing(first: S
         assert json.loads(Path(ours).read_text()) == json.loads(Path(theirs).read_text())
 
 
+class Repeated(NamedTuple):
+    """The run as `third` has it, and `first` as it was after its own command was given again."""
+
+    third: Store
+    again: Done
+    runs: int
+    histories: dict[tuple[str, str], list[tuple[int, float]]]
+
+
 @pytest.fixture(scope="module")
-def later(first: Store) -> dict[str, Done]:
-    """Commands over the recorded run, in one process."""
+def repeated(first: Store, tmp_path_factory: pytest.TempPathFactory) -> Repeated:
+    """`first` again, third in a process, store and engine of its own, after another seed and another second stage; then
+    the command of `first` once more, in its own store.
+    """
+    folder = tmp_path_factory.mktemp("third")
+    other = ("-m", f"paths.store={folder}", "seed=2,3", "schedule.stages.1.weights.science=0")
+    _, done, again = finished(other, (f"paths.store={folder}", "seed=3"), (f"paths.store={first.folder}", "seed=3"))
+    assert "sft reused" in done.stdout
+    pipelines = Store(folder).kind("pipeline")
+    assert len(pipelines) == 3
+    after = Store(first.folder)
+    return Repeated(Store(folder, pipelines[-1].info.run_id), again, len(after.runs), after.histories())
+
+
+@pytest.fixture(scope="module")
+def third(repeated: Repeated) -> Store:
+    return repeated.third
+
+
+@pytest.fixture(scope="module")
+def later(first: Store, repeated: Repeated) -> dict[str, Done]:
+    """Commands over the recorded run, in one process; `repeated` has been before."""
     store, run_id = f"paths.store={first.folder}", f"run_id={first.pipeline.info.run_id}"
     grpo = (store, "selection=last", "algorithm=grpo", run_id, "seed=3")
     commands: dict[str, tuple[str, ...]] = {
-        "again": (store, "seed=3"),
         "rule": (store, "task=select", "selection=last", run_id, "experiment_name=another"),
         "data": (store, "task=select", run_id, "data.pools.math.train=500"),
         **{task: (f"task={task}", *grpo) for task in ("select", "rl", "evaluate")},
@@ -201,12 +229,9 @@ def later(first: Store) -> dict[str, Done]:
     return dict(zip(commands, several(*commands.values()), strict=True))
 
 
-def test_finished_run_is_shown_not_repeated(first: Store, later: dict[str, Done]) -> None:
-    done = later["again"]
-    assert done.returncode == 0
-    assert all(row in done.stdout for row in ("sft", *RL, *DOMAINS))
-    assert len(Store(first.folder).kind("pipeline")) == 1
-    assert "starting the rollout engine" not in done.stderr
+def test_finished_run_is_shown_not_repeated(first: Store, repeated: Repeated) -> None:
+    assert all(row in repeated.again.stdout for row in ("sft", *RL, *DOMAINS))
+    assert repeated.runs == len(first.runs)
 
 
 def test_another_rule_over_a_recorded_run(later: dict[str, Done]) -> None:
@@ -214,12 +239,13 @@ def test_another_rule_over_a_recorded_run(later: dict[str, Done]) -> None:
     assert later["rule"].stdout.startswith("step 20: the last of 4 checkpoints")
 
 
-def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store, later: dict[str, Done]) -> None:
+def test_a_recorded_pipeline_keeps_its_own_numbers(first: Store, repeated: Repeated, later: dict[str, Done]) -> None:
     """RL with another algorithm, and its evaluation, are stages of their own; the pipeline's curves and finals stay."""
     assert not any(later[task].returncode for task in ("select", "rl", "evaluate")), later["rl"].stderr[-3000:]
     after = Store(first.folder)
     assert after.pipeline.info.status == "FINISHED"
-    own = {key: value for key, value in first.histories().items() if key[0] == first.pipeline.info.run_name}
+    own = {key: value for key, value in repeated.histories.items() if key[0] == first.pipeline.info.run_name}
+    assert own
     assert {key: value for key, value in after.histories().items() if key in own} == own
     rl = [run for run in after.kind("stage") if run.data.tags["ringexp.stage"] == "rl-math"]
     assert len(rl) == 2
@@ -238,18 +264,6 @@ def test_gsm8k_rows_run_through_the_pipeline(first: Store, later: dict[str, Done
 def test_other_data_than_the_recorded_runs_are_refused(later: dict[str, Done]) -> None:
     assert later["data"].returncode == 2
     assert "data are not those of data=synthetic" in later["data"].stderr
-
-
-@pytest.fixture(scope="module")
-def third(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """`first` again, third in a process, store and engine of its own: after another seed, and another second stage."""
-    folder = tmp_path_factory.mktemp("third")
-    other = ("-m", f"paths.store={folder}", "seed=2,3", "schedule.stages.1.weights.science=0")
-    _, done = finished(other, (f"paths.store={folder}", "seed=3"))
-    assert "sft reused" in done.stdout
-    pipelines = Store(folder).kind("pipeline")
-    assert len(pipelines) == 3
-    return Store(folder, pipelines[-1].info.run_id)
 
 
 def test_a_seed_repeats_bitwise_also_after_others_in_a_process(first: Store, third: Store) -> None:

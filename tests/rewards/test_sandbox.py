@@ -404,6 +404,20 @@ def test_an_unknown_machine_runs_nothing_untrusted(monkeypatch: pytest.MonkeyPat
         seccomp.confine()
 
 
+@pytest.mark.parametrize(("alive", "says"), [("parent", ""), ("os.getppid()", "went on\n")])
+def test_a_process_whose_parent_is_gone_before_it_asks_ends_at_once(alive: str, says: str) -> None:
+    program = (
+        "import os, time; from ringexp.rewards.sandbox.seccomp import end_with_parent\n"
+        "parent = os.getpid()\n"
+        "if not os.fork():\n"
+        "    while os.getppid() == parent: time.sleep(0.01)\n"
+        f"    end_with_parent({alive})\n"
+        "    print('went on', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == (says, "")  # read until the last of the two has ended
+
+
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 hashable = st.recursive(leaves, lambda inner: st.tuples(inner, inner) | st.frozensets(inner), max_leaves=8)
 plain = st.recursive(

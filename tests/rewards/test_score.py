@@ -182,15 +182,22 @@ def test_an_unfinished_output_of_other_rows_is_begun_anew(
     assert "beginning anew" in capsys.readouterr().err
 
 
-def test_neither_torch_nor_mlflow_is_imported(tmp_path: Path) -> None:
-    source = written(tmp_path / "in.jsonl", [ROWS[2][0]])
+@needs_sandbox
+def test_neither_torch_nor_mlflow_is_imported_nor_published_tests_complained_of(tmp_path: Path) -> None:
+    doubtful = "def check(candidate):\n    assert (candidate(1, 2) is 3) in (True, False)\n"
+    code = CODE | {"tests": doubtful, "response": "```python\ndef add(a, b): return a + b\n```"}
+    source = written(tmp_path / "in.jsonl", [ROWS[2][0], code])
     program = (
         "import sys; from ringexp.cli import main; main()\n"
         "heavy = {'torch', 'vllm', 'mlflow', 'transformers', 'datasets', 'optuna', 'sympy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     command = [sys.executable, "-c", program, "task=score", f"input={source}", f"output={tmp_path / 'out.jsonl'}"]
-    subprocess.run([*command, f"paths.store={tmp_path / 'runs'}"], check=True, timeout=120)
+    done = subprocess.run([*command, f"paths.store={tmp_path / 'runs'}"], check=True, timeout=120, capture_output=True)
+    assert b"SyntaxWarning" not in done.stderr
+    with pytest.warns(SyntaxWarning, match="literal"):
+        compile(doubtful, "<test>", "exec")
+    assert all(json.loads(row)["reward"] == 1 for row in (tmp_path / "out.jsonl").read_text().splitlines())
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "rewards.md"

@@ -35,7 +35,7 @@ from ringexp.tasks.dataset import log_card, made_by, made_once, open_record, par
 from ringexp.tasks.opening import open_store
 from ringexp.tasks.saved_model import SavedModel
 from ringexp.tasks.teacher import find_teacher
-from ringexp.terminal import say
+from ringexp.terminal import duration, say
 from ringexp.tracking import provenance
 from ringexp.tracking.run import Record, Store
 from ringexp.tracking.secrets import scrub_tree
@@ -159,9 +159,9 @@ def _draw(job: Job, work: Work, record: Record) -> None:
             responses += sum(len(answer.fates) for answer in answers)
             record.log({"distill/accepted": accepted / responses}, done)
             if drawn:
-                minutes = (time.monotonic() - started) / drawn * (len(asked) - done) / 60
+                left = duration((time.monotonic() - started) / drawn * (len(asked) - done))
                 say(f"distill: {done:,} of {len(asked):,} prompts, {accepted / responses:.1%} of the responses "
-                    f"accepted, {minutes:.1f} minutes left")  # fmt: skip
+                    f"accepted, {left} left")  # fmt: skip
 
 
 def _require(work: Work, number: int, chunk: Sequence[Question], answers: Sequence[Answered]) -> None:

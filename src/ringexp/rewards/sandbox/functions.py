@@ -5,21 +5,18 @@ import json
 import marshal
 import secrets
 import time
-import warnings
 from functools import lru_cache
 
 from ringexp.code_tests import FunctionTests
 from ringexp.records import Outcome, Verdict
-from ringexp.rewards.sandbox.guest import FILES, codes
+from ringexp.rewards.sandbox.execution import NOT_PYTHON
+from ringexp.rewards.sandbox.guest import codes
 from ringexp.rewards.sandbox.limits import Limits
 from ringexp.rewards.sandbox.process import SandboxFailed, SandboxProcess, TimeUp, frame, framed
 from ringexp.rewards.sandbox.root import Command, guest_program
 
 _COMPILED_CHARS = 50_000
 """Longer tests are compiled in the sandbox, for each candidate anew."""
-
-for _file in FILES.values():
-    warnings.filterwarnings("ignore", category=SyntaxWarning, module=_file)  # of published tests, which nobody mends
 
 
 def judge_function(command: Command, source: str, tests: FunctionTests, limits: Limits, read_only: bool) -> Verdict:
@@ -58,7 +55,7 @@ def _compiled(setup: str, test: str) -> bytes:
         return b""
     try:
         return marshal.dumps(codes(setup, test))
-    except Exception:  # the checker finds it again, and says so
+    except NOT_PYTHON:  # the checker finds it again, and says so
         return b""
 
 
