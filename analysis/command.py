@@ -41,6 +41,12 @@ def parser(description: str | None, out: str) -> argparse.ArgumentParser:
     return built
 
 
+def add_against(built: argparse.ArgumentParser) -> None:
+    """The option of commands that print `differences.table_of_differences`."""
+    built.add_argument("--against", metavar="CONFIGURATION",
+                       help="also every configuration's differences from this one, on equal seeds")  # fmt: skip
+
+
 def ask(arguments: argparse.Namespace) -> Question:
     """Find the runs. Ends with one line where there is no store, no such experiment or no pipeline."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -91,6 +97,14 @@ def left_out(question: Question) -> list[str]:
              for run in question.pipelines if not run.complete]  # fmt: skip
     repeats = [run for group in question.groups for run in group.repeats]
     return lines + [f"{run.name} ({run.run_id[:8]}): repeats seed {run.seed}" for run in repeats]
+
+
+def reference(question: Question, label: str) -> Group:
+    """The group that `--against` names. Ends with one line where none has this label."""
+    found = {group.label: group for group in complete(question)}
+    if label not in found:
+        raise SystemExit(f"--against {label}: no such configuration; {', '.join(sorted(found))}")
+    return found[label]
 
 
 def doubt(question: Question) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from ringexp.figures.intervals import Interval, t_interval
+from ringexp.figures.intervals import Interval, over_seeds, t_interval
 from store import TAG, Curve, Histories, Reader, StoredRun
 
 Stages = Mapping[str, StoredRun]
@@ -20,11 +20,7 @@ def final(run: StoredRun, checkpoint: str) -> dict[str, float]:
 
 def finals(runs: Iterable[StoredRun], checkpoint: str) -> dict[str, Interval]:
     """The same over runs of several seeds, each with its 95 % t-interval."""
-    found: dict[str, list[float]] = {}
-    for run in runs:
-        for name, value in final(run, checkpoint).items():
-            found.setdefault(name, []).append(value)
-    return {name: t_interval(values) for name, values in found.items()}
+    return over_seeds(final(run, checkpoint) for run in runs)
 
 
 def rises(runs: Iterable[StoredRun]) -> Interval | None:

@@ -1,6 +1,6 @@
 """Runs that differ by seed alone: a row each, their means with 95 % t-intervals, and the curves with bands.
 
-    python analysis/seeds.py [--store runs] [--experiment NAME] [--out seeds.png]
+    python analysis/seeds.py [--store runs] [--experiment NAME] [--against CONFIGURATION] [--out seeds.png]
 
 In the table of runs, pass@1 goes from the SFT checkpoint through the RL stages. `filled` counts RL steps that trained
 exactly the token budget; `dropped` is the share of response tokens not trained; `mixture` the largest distance of a
@@ -16,9 +16,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from command import ask, complete, parser, say_left_out
+from command import add_against, ask, complete, parser, reference, say_left_out
+from differences import table_of_differences
 from groups import Group
-from results import Selection, Stages, domains, finals, rises
+from results import Selection, Stages, domains, final, finals, rises
 from ringexp.figures.seeds import PANELS, SeedRuns, seeds_figure
 from store import TAG, Histories, StoredRun
 
@@ -104,8 +105,12 @@ def figure(groups: Sequence[Group], histories: Histories, title: str) -> Figure:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    question = ask(parser(__doc__, "seeds.png").parse_args(arguments))
+    built = parser(__doc__, "seeds.png")
+    add_against(built)
+    given = built.parse_args(arguments)
+    question = ask(given)
     groups, reader = complete(question), question.reader
+    against = None if given.against is None else reference(question, given.against)
     stages = reader.stages(question.experiments, "%")
     runs = [run for group in groups for run in sorted(group.runs, key=lambda run: run.started)]
     rl = [stage for run in runs for name, stage in stages.get(run.run_id, {}).items() if name.startswith("rl-")]
@@ -116,6 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figure(groups, reader.histories(runs, HEADLINES.__contains__), title).savefig(question.out, dpi=130)
     console = Console(width=240)
     console.print(table_of_runs(rows), table_of_means(groups))
+    if against is not None:
+        after = {group.label: {run.seed: final(run, "rl") for run in group.runs} for group in groups}
+        console.print(table_of_differences(groups, against, after))
     say_left_out(question)
     print(question.out)
 

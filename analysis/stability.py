@@ -1,6 +1,6 @@
 """How steady the algorithms train: reward, gradient norm, length, tokens per step, throughput over the RL steps.
 
-    python analysis/stability.py [--store runs] [--experiment NAME] [--out stability.png]
+    python analysis/stability.py [--store runs] [--experiment NAME] [--against CONFIGURATION] [--out stability.png]
 
 Runs that differ by seed alone are one line: their mean, shaded its 95 % t-interval (Student's t over the seeds, from
 two seeds on). Lines are named by what differs: the algorithm, and more where that is not all. The table has, for each,
@@ -15,10 +15,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from command import ask, complete, parser, say_left_out
+from command import add_against, ask, complete, parser, reference, say_left_out
+from differences import table_of_differences
 from groups import Group
 from results import final, rl_curves
-from ringexp.figures.intervals import t_interval
+from ringexp.figures.intervals import over_seeds
 from ringexp.figures.stability import PANELS, stability_figure
 from store import Curve, StoredRun
 
@@ -48,28 +49,41 @@ def steadiness(run: StoredRun, curves: Mapping[str, Curve]) -> dict[str, float]:
     return found
 
 
-def table(groups: Sequence[Group], curves: Curves) -> Table:
-    """Means over seeds with half the 95 % t-interval."""
-    rows = {g.label: [steadiness(run, own) for run, own in zip(g.runs, curves[g.label], strict=True)] for g in groups}
-    columns = list(dict.fromkeys(name for runs in rows.values() for run in runs for name in run))
-    found = Table("configuration", "seeds", *columns, box=box.SIMPLE, title_justify="left",
+def measured(groups: Sequence[Group], curves: Curves) -> dict[str, dict[str, dict[str, float]]]:
+    """`steadiness` by the group's label and the seed."""
+    return {g.label: {run.seed: steadiness(run, own) for run, own in zip(g.runs, curves[g.label], strict=True)}
+            for g in groups}  # fmt: skip
+
+
+def table(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """Means over seeds with half the 95 % t-interval, of what `measured` gives."""
+    columns = list(dict.fromkeys(name for runs in found.values() for run in runs.values() for name in run))
+    shown = Table("configuration", "seeds", *columns, box=box.SIMPLE, title_justify="left",
                   title="mean over seeds ± half the 95 % t-interval")  # fmt: skip
-    for label, runs in rows.items():
-        own = [[run[name] for run in runs if name in run] for name in columns]
-        found.add_row(label, str(len(runs)), *(str(t_interval(values)) if values else "" for values in own))
-    return found
+    for label, runs in found.items():
+        means = over_seeds(runs.values())
+        shown.add_row(label, str(len(runs)), *(str(means.get(name, "")) for name in columns))
+    return shown
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    question = ask(parser(__doc__, "stability.png").parse_args(arguments))
+    built = parser(__doc__, "stability.png")
+    add_against(built)
+    given = built.parse_args(arguments)
+    question = ask(given)
     groups, reader = complete(question), question.reader
+    against = None if given.against is None else reference(question, given.against)
     stages = reader.stages(question.experiments, "rl-%")
     mine = [stage for group in groups for run in group.runs for stage in stages.get(run.run_id, {}).values()]
     histories = reader.histories(mine, METRICS.__contains__)
     curves = {g.label: [rl_curves(stages.get(run.run_id, {}), histories) for run in g.runs] for g in groups}
     title = f"{question.title}: RL, mean over seeds and 95 % t-interval"
     stability_figure(curves, title).savefig(question.out, dpi=130)
-    Console(width=240).print(table(groups, curves))
+    found = measured(groups, curves)
+    console = Console(width=240)
+    console.print(table(found))
+    if against is not None:
+        console.print(table_of_differences(groups, against, found))
     say_left_out(question)
     print(question.out)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ringexp.figures.intervals import band, t_interval
+from ringexp.figures.intervals import band, paired, t_interval
 
 
 def test_three_values() -> None:
@@ -26,6 +26,14 @@ def test_one_value_has_no_interval_and_none_is_an_error() -> None:
     assert str(t_interval([0.4])) == "0.400"
     with pytest.raises(ValueError, match="needs a value"):
         t_interval([])
+
+
+def test_differences_over_the_seeds_that_both_have() -> None:
+    found = paired({1: {"a": 1.0, "b": 5.0}, 2: {"a": 3.0}, 3: {"a": 9.0}}, {2: {"a": 3.5, "b": 0.0}, 1: {"a": 2.0}})
+    assert {name: (lead.mean, lead.count) for name, lead in found.items()} == {"a": (-0.75, 2)}
+    assert found["a"].half == pytest.approx(12.706205 * 0.25, rel=1e-6)
+    assert found["a"].signed == "-0.750 ± 3.177"
+    assert paired({1: {"a": 0.0}}, {1: {"a": -2.0}})["a"].signed == "+2.000"
 
 
 def test_a_band_counts_only_the_curves_that_have_a_step() -> None:

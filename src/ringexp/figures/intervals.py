@@ -5,13 +5,15 @@ seed has no interval.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.stats import t as student
 
 Curve = Sequence[tuple[int, float]]
+Seed = TypeVar("Seed", bound=Hashable)
 LEVEL = 0.95
 
 
@@ -25,6 +27,11 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.mean:.3f}" if math.isnan(self.half) else f"{self.mean:.3f} ± {self.half:.3f}"
+
+    @property
+    def signed(self) -> str:
+        """As a difference is written."""
+        return f"{'+' if self.mean >= 0 else ''}{self}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,22 @@ def t_interval(values: Iterable[float], level: float = LEVEL) -> Interval:
     if array.size == 0:
         raise ValueError("an interval needs a value")
     return Interval(float(array.mean()), _half(array, level), int(array.size))
+
+
+def over_seeds(rows: Iterable[Mapping[str, float]]) -> dict[str, Interval]:
+    """The interval of every name, over the rows that have it."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            found.setdefault(name, []).append(value)
+    return {name: t_interval(values) for name, values in found.items()}
+
+
+def paired(own: Mapping[Seed, Mapping[str, float]], other: Mapping[Seed, Mapping[str, float]]) -> dict[str, Interval]:
+    """Mean differences own − other over the seeds that both have, which takes out what seeds have in common."""
+    both = [seed for seed in own if seed in other]
+    return over_seeds({name: value - other[seed][name] for name, value in own[seed].items() if name in other[seed]}
+                      for seed in both)  # fmt: skip
 
 
 def _half(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", level: float) -> float:

@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ringexp.figures.intervals import Interval, t_interval
+from ringexp.figures.intervals import Interval, over_seeds, paired
 from ringexp.sweep.claims import LOST
 from ringexp.sweep.progress import outcome
 from ringexp.sweep.trial import MEASURED
@@ -33,19 +33,11 @@ class Standing:
 
     def means(self) -> dict[str, Interval]:
         """Over its seeds, by name."""
-        return _over_seeds(list(self.measured.values()))
+        return over_seeds(self.measured.values())
 
     def ahead_of(self, other: "Standing") -> dict[str, Interval]:
         """Differences to another candidate, over the seeds that both have."""
-        both = [seed for seed in self.measured if seed in other.measured]
-        return _over_seeds([{name: value - other.measured[seed][name]
-                             for name, value in self.measured[seed].items() if name in other.measured[seed]}
-                            for seed in both])  # fmt: skip
-
-
-def _over_seeds(rows: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: t_interval(row[name] for row in rows if name in row) for name in names}
+        return paired(self.measured, other.measured)
 
 
 def standings(study: optuna.Study) -> list[Standing]:
@@ -76,12 +68,8 @@ def families(found: Sequence[Standing]) -> dict[str, list[str]]:
 def rows(found: Sequence[Standing]) -> list[tuple[str, Mapping[str, Interval], Callable[[Interval], str]]]:
     """Every candidate's means, then each one's lead over the first; the last writes an interval down."""
     means = [(own.name, own.means(), str) for own in found]
-    leads = [(f"{own.name} − {found[0].name}", own.ahead_of(found[0]), _signed) for own in found[1:]]
+    leads = [(f"{own.name} − {found[0].name}", own.ahead_of(found[0]), lambda lead: lead.signed) for own in found[1:]]
     return [*means, *leads]
-
-
-def _signed(interval: Interval) -> str:
-    return f"{'+' if interval.mean >= 0 else ''}{interval}"
 
 
 def tables(study: optuna.Study) -> list[Table]:
