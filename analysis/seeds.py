@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from command import add_against, ask, complete, parser, reference, say_left_out
-from differences import table_of_differences
+from differences import Differences, differences, table_of_differences
 from groups import Group
 from results import Selection, Stages, domains, final, finals, rises
 from ringexp.figures.seeds import PANELS, SeedRuns, seeds_figure
@@ -95,11 +95,11 @@ def table_of_means(groups: Sequence[Group]) -> Table:
     return found
 
 
-def figure(groups: Sequence[Group], histories: Histories, title: str) -> Figure:
+def figure(groups: Sequence[Group], histories: Histories, title: str, apart: Differences | None = None) -> Figure:
     """`histories` by the pipeline's run id."""
     return seeds_figure([
         SeedRuns(group.label, [histories.get(run.run_id, {}) for run in group.runs],
-                 finals(group.runs, "sft"), finals(group.runs, "rl"))
+                 finals(group.runs, "sft"), finals(group.runs, "rl"), (apart or {}).get(group.label, {}))
         for group in groups
     ], title)  # fmt: skip
 
@@ -110,7 +110,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = built.parse_args(arguments)
     question = ask(given)
     groups, reader = complete(question), question.reader
-    against = None if given.against is None else reference(question, given.against)
     stages = reader.stages(question.experiments, "%")
     runs = [run for group in groups for run in sorted(group.runs, key=lambda run: run.started)]
     rl = [stage for run in runs for name, stage in stages.get(run.run_id, {}).items() if name.startswith("rl-")]
@@ -118,12 +117,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     configs = reader.texts(runs, "config.yaml")
     rows = [row(run, stages.get(run.run_id, {}), histories, text) for run, text in zip(runs, configs, strict=True)]
     title = f"{question.title}: mean over seeds and 95 % t-interval"
-    figure(groups, reader.histories(runs, HEADLINES.__contains__), title).savefig(question.out, dpi=130)
-    console = Console(width=240)
-    console.print(table_of_runs(rows), table_of_means(groups))
-    if against is not None:
-        after = {group.label: {run.seed: final(run, "rl") for run in group.runs} for group in groups}
-        console.print(table_of_differences(groups, against, after))
+    tables, apart = [table_of_runs(rows), table_of_means(groups)], None
+    if given.against is not None:
+        against = reference(question, given.against)
+        apart = differences(groups, against, {g.label: {run.seed: final(run, "rl") for run in g.runs} for g in groups})
+        tables.append(table_of_differences(against, apart))
+    figure(groups, reader.histories(runs, HEADLINES.__contains__), title, apart).savefig(question.out, dpi=130)
+    Console(width=240).print(*tables)
     say_left_out(question)
     print(question.out)
 

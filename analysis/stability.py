@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from command import add_against, ask, complete, parser, reference, say_left_out
-from differences import table_of_differences
+from differences import differences, table_of_differences
 from groups import Group
 from results import final, rl_curves
 from ringexp.figures.intervals import over_seeds
@@ -72,7 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = built.parse_args(arguments)
     question = ask(given)
     groups, reader = complete(question), question.reader
-    against = None if given.against is None else reference(question, given.against)
     stages = reader.stages(question.experiments, "rl-%")
     mine = [stage for group in groups for run in group.runs for stage in stages.get(run.run_id, {}).values()]
     histories = reader.histories(mine, METRICS.__contains__)
@@ -80,10 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     title = f"{question.title}: RL, mean over seeds and 95 % t-interval"
     stability_figure(curves, title).savefig(question.out, dpi=130)
     found = measured(groups, curves)
-    console = Console(width=240)
-    console.print(table(found))
-    if against is not None:
-        console.print(table_of_differences(groups, against, found))
+    tables = [table(found)]
+    if given.against is not None:
+        against = reference(question, given.against)
+        tables.append(table_of_differences(against, differences(groups, against, found)))
+    Console(width=240).print(*tables)
     say_left_out(question)
     print(question.out)
 

@@ -85,16 +85,21 @@ def test_every_command_draws(command, recorded: Recorded, tmp_path: Path, capsys
 
 @pytest.mark.parametrize("command", [stability, seeds])
 def test_differences_are_taken_on_equal_seeds(  # type: ignore[no-untyped-def]
-    command, recorded: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """grpo lies 0.1 under c3po with seed 1 and level with seed 2; c3po's seed 3 has no counterpart."""
     given = ["--store", str(recorded.folder), "--out", str(tmp_path / "figure.png"), "--against"]
+    kept = drawn(monkeypatch)
     command.main([*given, "c3po"])
     table = capsys.readouterr().out.split("difference from c3po on equal seeds")[1]
     (row,) = [line.split() for line in table.splitlines() if line.split()[:1] == ["grpo"]]
     assert row[1] == "2"
     half = 12.706205 * 0.1 / 2**0.5 / 2**0.5  # s of -0.1 and 0 is 0.1/√2
     assert " ".join(["-0.050", "±", f"{half:.3f}"]) in " ".join(row)
+    if command is seeds:
+        apart = next(axis for axis in kept[0].axes if axis.get_title() == "after RL, less c3po (equal seeds)")
+        points = {round(float(y), 9) for line in apart.lines if line.get_marker() == "o" for y in line.get_ydata()}
+        assert points == {-0.05}
     with pytest.raises(SystemExit, match="--against dapo: no such configuration; c3po, grpo"):
         command.main([*given, "dapo"])
 
