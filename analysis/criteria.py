@@ -16,14 +16,16 @@ Rule = Callable[[Sequence[Checkpoint]], Choice]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An SFT checkpoint from which RL was run: its quantities, test pass@1 before and after, RL tokens / SFT tokens."""
+    """An SFT checkpoint from which RL was run: its quantities, test pass@1 before and after, and the tokens that RL
+    trained as a share of SFT's up to the checkpoint (None: not recorded).
+    """
 
     seed: str
     step: int
     quantities: dict[str, float]
     before: float
     after: float
-    token_efficiency: float
+    token_efficiency: float | None
 
 
 def by_seed(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:

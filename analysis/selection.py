@@ -2,7 +2,8 @@
 
     python analysis/selection.py [--store runs] [--experiment NAME] [--band QUANTITY=LOW,HIGH …] [--out selection.png]
 
-A table of the checkpoints; Spearman's ρ of every criterion with test pass@1 after RL, within each seed; and the regret
+A table of the checkpoints, with RL's tokens as a share of those SFT had trained by then (the paper's token efficiency);
+Spearman's ρ of every criterion with test pass@1 after RL, within each seed; and the regret
 of every rule: how much less pass@1 its choice has after RL than the seed's best checkpoint. Means over seeds with 95 %
 t-intervals. A band belongs to entropy/rollout, entropy/teacher_forced or val/loss.
 """
@@ -22,8 +23,9 @@ from results import final
 from ringexp.figures.criteria import Outcome, criteria_figure
 from ringexp.figures.intervals import t_interval
 from ringexp.selection.rules import best_pass_at_1, best_validation_loss, entropy_band, last
-from store import StoredRun
+from store import Histories, StoredRun
 
+TOKENS = "progress/tokens"
 QUANTITIES = ("entropy/rollout", "entropy/teacher_forced", "val/loss", "eval/mean/pass_at_1")
 Bands = Mapping[str, tuple[float, float]]
 
@@ -40,19 +42,28 @@ def band(text: str) -> tuple[str, tuple[float, float]]:
     return name, (low, high)
 
 
-def candidates(runs: Sequence[StoredRun], stages: Mapping[str, Mapping[str, StoredRun]]) -> list[Candidate]:
-    """One for each pipeline that was tested before and after RL; `stages` by the pipeline's run id."""
+def candidates(
+    runs: Sequence[StoredRun], stages: Mapping[str, Mapping[str, StoredRun]], histories: Histories
+) -> list[Candidate]:
+    """One for each pipeline that was tested before and after RL.
+
+    `stages` by the pipeline's run id, `histories` by that of its SFT stage.
+    """
     found = []
     for run in runs:
         own = stages.get(run.run_id, {})
         before, after = final(run, "sft").get("mean"), final(run, "rl").get("mean")
         rl = [stage for name, stage in own.items() if name.startswith("rl-")]
-        if before is None or after is None or "select" not in own or not rl:
+        if before is None or after is None or "select" not in own or "sft" not in own or not rl:
             continue
         metrics = own["select"].metrics
+        step = int(metrics["select/step"])
         quantities = {name: metrics[f"select/{name}"] for name in QUANTITIES if f"select/{name}" in metrics}
-        efficiency = max(stage.metrics.get("progress/token_efficiency", 0.0) for stage in rl)
-        found.append(Candidate(run.seed, int(metrics["select/step"]), quantities, before, after, efficiency))
+        taught = histories.get(own["sft"].run_id, {}).get(TOKENS, [])
+        trained = max(stage.metrics.get(TOKENS, 0.0) for stage in rl)
+        until = max((tokens for at, tokens in taught if at <= step), default=0.0)
+        efficiency = (trained - taught[-1][1]) / until if until else None
+        found.append(Candidate(run.seed, step, quantities, before, after, efficiency))
     return found
 
 
@@ -65,7 +76,8 @@ def table_of_checkpoints(found: Sequence[Candidate]) -> Table:
     table = Table("SFT step", "seeds", *columns, box=box.SIMPLE, title="checkpoints", title_justify="left")
     for step, own in sorted(at.items()):
         values = [[c.quantities[name] for c in own if name in c.quantities] for name in QUANTITIES]
-        values += [[c.before for c in own], [c.after for c in own], [c.token_efficiency for c in own]]
+        values += [[c.before for c in own], [c.after for c in own],
+                   [c.token_efficiency for c in own if c.token_efficiency is not None]]
         table.add_row(str(step), str(len(own)), *(str(t_interval(v)) if v else "" for v in values))
     return table
 
@@ -108,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = built.parse_args(arguments)
     question = ask(given)
     runs = [run for group in complete(question) for run in group.runs]
-    found, bands = candidates(runs, question.reader.stages(question.experiments, "%")), dict(given.band)
+    stages, bands = question.reader.stages(question.experiments, "%"), dict(given.band)
+    taught = [stages[run.run_id]["sft"] for run in runs if "sft" in stages.get(run.run_id, {})]
+    found = candidates(runs, stages, question.reader.histories(taught, TOKENS.__eq__))
     seeds = by_seed(found)
     few = [f"seed {seed} has {len(own)}" for seed, own in seeds.items() if len(own) < 3]
     if not found or few:

@@ -61,7 +61,10 @@ def recorded(composed: Callable[..., DictConfig], tmp_path: Path) -> Path:
         quantities = {**dict.fromkeys(selection.QUANTITIES, 0.15 * candidate.step), **candidate.quantities}
         chosen = {f"select/{name}": value for name, value in quantities.items()} | {"select/step": candidate.step}
         run("stage", {"stage": "select"}, chosen, pipeline)
-        run("stage", {"stage": "rl-math"}, {"progress/token_efficiency": candidate.token_efficiency}, pipeline)
+        run("stage", {"stage": "rl-math"}, {"progress/tokens": 450.0}, pipeline)
+        sft = run("stage", {"stage": "sft"}, {}, pipeline)
+        steps = [Metric("progress/tokens", 10.0 * step, 1000 + step, step) for step in range(5, 41, 5)]
+        store.client.log_batch(sft, steps)
     return tmp_path
 
 
@@ -70,6 +73,9 @@ def test_the_command(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     selection.main(["--store", str(recorded), "--band", "val/loss=0.15,0.25", "--out", str(out)])
     printed = capsys.readouterr().out
     lines = {line.split("  ")[1]: line for line in printed.splitlines() if line.startswith("  ")}
+    shares = {line.split()[0]: line.split()[-3] for line in printed.splitlines()
+              if line.rstrip().endswith("± 0.000") and line.split()[0].isdigit()}
+    assert shares == {"10": "0.500", "20": "0.250", "30": "0.167", "40": "0.125"}  # 50 of RL after 100 to 400 of SFT
     assert "0.150 ± 0.635" in lines["last"]                                     # 12.706205 · 0.05
     assert "0.050 ± 0.635" in lines["entropy_band of val/loss, 0.15 to 0.25"]   # 0.8 − 0.7 and 0
     assert "-0.500 ± 3.812" in lines["val/loss"].replace("−", "-")

@@ -63,7 +63,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("group/zero_variance", "share", "groups whose rewards are all equal"),
     Metric("group/zero_variance/<domain>", "share", "the same, groups of one domain"),
     Metric("progress/tokens", "tokens", "response tokens trained so far, all stages"),
-    Metric("progress/token_efficiency", "", "RL training tokens / SFT training tokens so far"),
+    Metric("progress/token_efficiency", "", "RL training tokens so far / SFT training tokens (all of SFT)"),
     Metric("time/<part>", "s", "seconds of a part of the step: rollout, reward (after it), train, sync, probe, step"),
     Metric("throughput/tokens_per_second", "tokens/s", "response tokens trained per second of the whole step"),
     Metric("throughput/rollout_tokens_per_second", "tokens/s", "response tokens generated per second of generation"),
