@@ -45,9 +45,6 @@ def criteria_figure(
         if name in bands:
             axis.axvspan(*bands[name], color=CHOSEN, alpha=0.12)
         axis.set(xscale=scale, xlabel=label)
-        if scale == "log":
-            axis.xaxis.set_major_formatter("{x:g}")
-            axis.xaxis.set_minor_formatter("")
     axes[0].set(ylabel="test pass@1, mean over domains", ylim=(0, None))
     frame(figure, axes, title)
     legend_below(figure, axes[0], columns=5)

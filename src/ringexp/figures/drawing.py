@@ -54,10 +54,11 @@ def frame(figure: Figure, axes: Iterable[Axes], title: str) -> None:
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_title(axis.get_title(), fontsize=10)
-        if axis.get_yscale() == "log":
-            axis.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))
-            axis.yaxis.set_major_formatter("{x:g}")
-            axis.yaxis.set_minor_formatter("{x:g}")
+        for scale, numbers in ((axis.get_xscale(), axis.xaxis), (axis.get_yscale(), axis.yaxis)):
+            if scale == "log":
+                numbers.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))
+                numbers.set_major_formatter("{x:g}")
+                numbers.set_minor_formatter("{x:g}")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
 
 
