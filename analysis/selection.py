@@ -72,11 +72,11 @@ def table_of_checkpoints(found: Sequence[Candidate]) -> Table:
     at: dict[int, list[Candidate]] = defaultdict(list)
     for candidate in found:
         at[candidate.step].append(candidate)
-    columns = [*QUANTITIES, "test before RL", "after RL", "RL/SFT tokens"]
+    columns = [*QUANTITIES, "test before RL", "after RL", "gain", "RL/SFT tokens"]
     table = Table("SFT step", "seeds", *columns, box=box.SIMPLE, title="checkpoints", title_justify="left")
     for step, own in sorted(at.items()):
         values = [[c.quantities[name] for c in own if name in c.quantities] for name in QUANTITIES]
-        values += [[c.before for c in own], [c.after for c in own],
+        values += [[c.before for c in own], [c.after for c in own], [c.after - c.before for c in own],
                    [c.token_efficiency for c in own if c.token_efficiency is not None]]
         table.add_row(str(step), str(len(own)), *(str(t_interval(v)) if v else "" for v in values))
     return table
