@@ -95,13 +95,15 @@ def table_of_means(groups: Sequence[Group]) -> Table:
     return found
 
 
-def figure(groups: Sequence[Group], histories: Histories, title: str, apart: Differences | None = None) -> Figure:
-    """`histories` by the pipeline's run id."""
+def figure(
+    groups: Sequence[Group], histories: Histories, title: str, apart: Differences, against: str | None
+) -> Figure:
+    """`histories` by the pipeline's run id; `apart`: differences from the group `against`."""
     return seeds_figure([
         SeedRuns(group.label, [histories.get(run.run_id, {}) for run in group.runs],
-                 finals(group.runs, "sft"), finals(group.runs, "rl"), (apart or {}).get(group.label, {}))
+                 finals(group.runs, "sft"), finals(group.runs, "rl"), apart.get(group.label, {}))
         for group in groups
-    ], title)  # fmt: skip
+    ], title, against)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -117,12 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     configs = reader.texts(runs, "config.yaml")
     rows = [row(run, stages.get(run.run_id, {}), histories, text) for run, text in zip(runs, configs, strict=True)]
     title = f"{question.title}: mean over seeds and 95 % t-interval"
-    tables, apart = [table_of_runs(rows), table_of_means(groups)], None
+    tables = [table_of_runs(rows), table_of_means(groups)]
+    apart: Differences = {}
     if given.against is not None:
         against = reference(question, given.against)
         apart = differences(groups, against, {g.label: {run.seed: final(run, "rl") for run in g.runs} for g in groups})
         tables.append(table_of_differences(against, apart))
-    figure(groups, reader.histories(runs, HEADLINES.__contains__), title, apart).savefig(question.out, dpi=130)
+    drawn = figure(groups, reader.histories(runs, HEADLINES.__contains__), title, apart, given.against)
+    drawn.savefig(question.out, dpi=130)
     Console(width=240).print(*tables)
     say_left_out(question)
     print(question.out)

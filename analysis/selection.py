@@ -54,12 +54,12 @@ def candidates(
         own = stages.get(run.run_id, {})
         before, after = final(run, "sft").get("mean"), final(run, "rl").get("mean")
         rl = [stage for name, stage in own.items() if name.startswith("rl-")]
-        if before is None or after is None or "select" not in own or "sft" not in own or not rl:
+        if before is None or after is None or "select" not in own or not rl:
             continue
         metrics = own["select"].metrics
         step = int(metrics["select/step"])
         quantities = {name: metrics[f"select/{name}"] for name in QUANTITIES if f"select/{name}" in metrics}
-        taught = histories.get(own["sft"].run_id, {}).get(TOKENS, [])
+        taught = histories.get(own["sft"].run_id, {}).get(TOKENS, []) if "sft" in own else []
         trained = max(stage.metrics.get(TOKENS, 0.0) for stage in rl)
         until = max((tokens for at, tokens in taught if at <= step), default=0.0)
         efficiency = (trained - taught[-1][1]) / until if until else None

@@ -21,7 +21,7 @@ PANELS = (
 @dataclass(frozen=True)
 class SeedRuns:
     """One group: the headline curves of every seed, pass@1 over seeds by domain, before and after RL, and how far the
-    latter lies from that of the group it is compared with (empty: this is the one, or there is none).
+    latter lies from that of the group it is compared with.
     """
 
     label: str
@@ -31,12 +31,11 @@ class SeedRuns:
     apart: Mapping[str, Interval] = field(default_factory=dict)
 
 
-def seeds_figure(groups: Sequence[SeedRuns], title: str) -> Figure:
+def seeds_figure(groups: Sequence[SeedRuns], title: str, compared: str | None = None) -> Figure:
     """Curves over the steps of the run, mean and 95 % t-interval; pass@1 by domain, SFT hollow, after RL filled; the
-    differences between groups where there are any.
+    differences from the group whose label is `compared`.
     """
     figure = Figure(figsize=(13, 6.6), layout="constrained")
-    compared = next((group.label for group in groups if not group.apart), "") if any(g.apart for g in groups) else None
     places = [["0", "1", "tests"], ["2", "3", "tests" if compared is None else "apart"]]
     axes: dict[str, Axes] = figure.subplot_mosaic(places, width_ratios=[4, 4, 3])
     names = sorted({name for group in groups for name in group.after or group.before}, key=lambda n: (n == "mean", n))
