@@ -65,7 +65,7 @@ soak: setup ## the long kill and fault tests (an hour and a half)
 
 check: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check src tests benchmarks analysis
-	@$(BIN)/mypy
+	@$(BIN)/mypy && $(BIN)/mypy benchmarks && $(BIN)/mypy analysis
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 ui: setup ## the MLflow UI on this machine's loopback (STORE=runs PORT=5000)

@@ -10,7 +10,7 @@ t-intervals. A band belongs to entropy/rollout, entropy/teacher_forced or val/lo
 
 import argparse
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from rich import box
@@ -82,14 +82,22 @@ def table_of_checkpoints(found: Sequence[Candidate]) -> Table:
     return table
 
 
+def quantity(candidate: Candidate, name: str) -> float:
+    return candidate.quantities[name]
+
+
+def distance(candidate: Candidate, name: str, centre: float) -> float:
+    return abs(candidate.quantities[name] - centre)
+
+
 def table_of_criteria(found: Sequence[Candidate], bands: Bands) -> Table:
     """ρ of each criterion with pass@1 after RL and with the gain; in a band, nearness to its centre counts."""
     table = Table("criterion", "ρ with pass@1 after RL", "ρ with the gain", box=box.SIMPLE, title_justify="left",
                   title="Spearman's ρ over the checkpoints of a seed")  # fmt: skip
-    measures = {name: lambda c, name=name: c.quantities[name] for name in QUANTITIES}
+    measures: dict[str, Callable[[Candidate], float]] = {name: partial(quantity, name=name) for name in QUANTITIES}
     for name, (low, high) in bands.items():
-        measures[f"distance of {name} from {(low + high) / 2:g}"] = (
-            lambda c, name=name, centre=(low + high) / 2: abs(c.quantities[name] - centre))
+        centre = (low + high) / 2
+        measures[f"distance of {name} from {centre:g}"] = partial(distance, name=name, centre=centre)
     for label, measure in measures.items():
         table.add_row(label, str(rank_correlations(found, measure, lambda c: c.after)),
                       str(rank_correlations(found, measure, lambda c: c.after - c.before)))  # fmt: skip

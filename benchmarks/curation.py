@@ -73,7 +73,8 @@ def measure(folder: Path, count: int, kills: int) -> dict[str, object]:
     kinds = plant(large, count)
     _, idle = run(command(small, folder / "set-small", folder / "store"))
     seconds, peak = run(command(large, folder / "set", folder / "store"))
-    found = {"rows": count, "seconds": round(seconds, 1), "idle_mib": idle >> 20, "above_idle_mib": (peak - idle) >> 20}
+    found: dict[str, object] = {"rows": count, "seconds": round(seconds, 1), "idle_mib": idle >> 20,
+                                "above_idle_mib": (peak - idle) >> 20}  # fmt: skip
     found |= {f"dropped_{kind}": round(share, 5) for kind, share in shares_dropped(folder / "set", kinds).items()}
     if kills:
         words = command(large, folder / "set-killed", folder / "store-killed")

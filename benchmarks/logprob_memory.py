@@ -73,7 +73,8 @@ def trl() -> Score:
         width = utils._CHUNKED_LOGPROB_CHUNK_SIZE
         outputs = ("log_probs", "entropy")
         apply = utils._ChunkedLogProbFunction.apply
-        return apply(hidden, weight, None, targets, TEMPERATURE, width, None, 1.0, outputs)[:2]
+        logprobs, entropies, *_ = apply(hidden, weight, None, targets, TEMPERATURE, width, None, 1.0, outputs)
+        return logprobs, entropies
 
     return score
 
@@ -169,7 +170,8 @@ def in_fresh_process(case: str, vocabulary: int, pairs: int, threads: int) -> di
         environment["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)
     command = [str(python), __file__, "--case", case, "--vocabulary", str(vocabulary), "--pairs", str(pairs)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def show(vocabulary: int, figures: dict[str, float | None]) -> None:
@@ -206,12 +208,12 @@ def main() -> None:
     for vocabulary in given.vocabulary:
         for case in CASES:
             memory = in_fresh_process(case, vocabulary, 0, given.threads)
-            figures[f"{case}_mib_{vocabulary}"] = memory and memory["mib"]
+            figures[f"{case}_mib_{vocabulary}"] = memory["mib"] if memory else None
         for case in RIVALS if given.pairs else ():
             timed = in_fresh_process(case, vocabulary, given.pairs, given.threads)
-            figures[f"{case}_s_{vocabulary}"] = timed and timed["s"]
+            figures[f"{case}_s_{vocabulary}"] = timed["s"] if timed else None
             figures[f"ratio_{vocabulary}" if case == "dense" else f"ratio_{case}_{vocabulary}"] = (
-                timed and timed["ratio"]
+                timed["ratio"] if timed else None
             )
             if case == "dense" and timed:
                 figures[f"ours_s_{vocabulary}"] = timed["ours_s"]

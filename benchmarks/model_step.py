@@ -48,7 +48,8 @@ def step_of(model: nn.Module, input_ids: Tensor) -> Step:
 
 def ours() -> BailingMoeForCausalLM:
     torch.manual_seed(0)
-    return BailingMoeForCausalLM(BailingMoeConfig(**SIZES, num_shared_experts=0)).train()
+    model: BailingMoeForCausalLM = BailingMoeForCausalLM(BailingMoeConfig(**SIZES, num_shared_experts=0)).train()
+    return model
 
 
 def theirs(experts: str) -> Qwen3MoeForCausalLM:

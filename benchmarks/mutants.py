@@ -3,7 +3,7 @@
 import ast
 import copy
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
@@ -34,9 +34,9 @@ def mutants(source: str, first_line: int = 1) -> Iterator[Mutant]:
     tree = ast.parse(source)
     places: dict[int, int] = {}
     for index, node in enumerate(ast.walk(tree)):
+        if not isinstance(node, ast.expr | ast.stmt) or node.lineno < first_line:
+            continue
         for slot, operator in _operators(node):
-            if node.lineno < first_line:
-                continue
             place = places[node.lineno] = places.get(node.lineno, 0) + 1
             flipped = copy.deepcopy(tree)
             target = next(n for i, n in enumerate(ast.walk(flipped)) if i == index)
@@ -63,7 +63,7 @@ def _flip(node: ast.AST, slot: int) -> str:
     before = holder[slot] if holder is not None else node.op  # type: ignore[attr-defined]
     if isinstance(before, ast.Not):
         return "Not>"
-    after = SWAPS[type(before)]()
+    after: Any = SWAPS[type(before)]()
     if holder is not None:
         holder[slot] = after
     else:
@@ -77,4 +77,5 @@ def _without_not(tree: ast.Module, target: ast.AST) -> ast.Module:
             self.generic_visit(node)
             return node.operand if node is target else node
 
-    return ast.fix_missing_locations(Drop().visit(tree))
+    kept: ast.Module = Drop().visit(tree)
+    return ast.fix_missing_locations(kept)

@@ -35,7 +35,7 @@ EQUAL = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"
 """Fields of the configuration that Qwen2-MoE takes over as they are."""
 
 
-class PaddedBailing(BailingMoeForCausalLM):  # type: ignore[misc]
+class PaddedBailing(BailingMoeForCausalLM):
     """Our model as TRL's fused LM head asks for it: a backbone that maps [B, L] tokens to hidden states [B, L, H].
 
     Padding never enters the layers, as in our own `forward`; without an attention mask a row holds documents packed by
@@ -43,7 +43,7 @@ class PaddedBailing(BailingMoeForCausalLM):  # type: ignore[misc]
     """
 
     @property
-    def base_model(self) -> Callable[..., BaseModelOutput]:  # type: ignore[override]
+    def base_model(self) -> Callable[..., BaseModelOutput]:
         return self._backbone
 
     def _backbone(self, input_ids: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None,
@@ -63,8 +63,39 @@ class PaddedBailing(BailingMoeForCausalLM):  # type: ignore[misc]
         return BaseModelOutput(last_hidden_state=hidden.view(*mask.shape, -1))
 
 
-def peer_model(kind: str, folder: Path) -> PreTrainedModel:
-    """What TRL trains: our saved model of the same weights (`bailing`), or a random Qwen2-MoE of equal sizes."""
+@torch.no_grad()
+def end_after(model: PreTrainedModel, tokens: float) -> None:
+    """Have the responses of random weights end after about `tokens` tokens, at a nearly constant chance each.
+
+    Lengths are then as uneven as geometric ones. One component of every embedding becomes a constant, which the LM
+    head's row of the end alone reads and no router sees, so that the tokens' experts stay as random as they were.
+    """
+    model.get_input_embeddings().weight[:, 0] = 1.0
+    for name, weight in model.named_parameters():
+        if name.endswith("mlp.gate.weight"):
+            weight[:, 0] = 0.0
+    head, end = model.get_output_embeddings().weight, model.config.eos_token_id
+    head[end] = torch.eye(head.shape[1])[0]
+    drawn = torch.randint(len(head), (16, 64), generator=torch.Generator().manual_seed(0))
+    logits = model(input_ids=drawn).logits.double()
+    constant = logits[..., end].clone()
+    head[end] *= constant.mean().sign()
+    constant *= constant.mean().sign()
+    logits[..., end] = -torch.inf
+    rest = logits.logsumexp(-1)
+    low, high = 0.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        often = (middle * constant - rest).sigmoid().mean() > 1 / tokens
+        low, high = (low, middle) if often else (middle, high)
+    head[end] *= low
+
+
+def peer_model(kind: str, folder: Path, mean_length: float | None = None) -> PreTrainedModel:
+    """What TRL trains: our saved model of the same weights (`bailing`), or a random Qwen2-MoE of equal sizes.
+
+    `mean_length` has the latter's responses end after as many tokens on average.
+    """
     register()
     AutoModelForCausalLM.register(BailingMoeConfig, PaddedBailing, exist_ok=True)
     # where TRL looks for the class of its reference; the module object itself, which vLLM's import replaces
@@ -78,7 +109,10 @@ def peer_model(kind: str, folder: Path) -> PreTrainedModel:
         )  # fmt: skip
         folder = folder.with_name("qwen2_moe")
         torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+        random = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        if mean_length:
+            end_after(random, mean_length)
+        random.save_pretrained(folder)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return model.train()
 

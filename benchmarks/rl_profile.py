@@ -23,7 +23,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,9 @@ class Watched(Callback):  # type: ignore[misc]
 
     def __init__(self, module: C3POModule, logger: Kept, first: int) -> None:
         self.steps: list[dict[str, float]] = []
-        self.kinds: Counter[str] = Counter()
+        self.kinds: dict[str, float] = defaultdict(float)
         self.module, self._logger, self._first, self._train = module, logger, first, module._train
-        module._train = self._profiled  # type: ignore[method-assign]
+        module._train = self._profiled  # type: ignore[method-assign, assignment]
 
     def _profiled(self, *args: Any) -> None:
         if self.module.step < self._first:
@@ -70,11 +70,12 @@ class Watched(Callback):  # type: ignore[misc]
             start = time.perf_counter()
             self._train(*args)
             wall = time.perf_counter() - start
-        own = Counter[str]()
+        own: dict[str, float] = defaultdict(float)
         for event in found.key_averages():
             own[kind(event.key)] += event.self_cpu_time_total / 1e6
         own[PYTHON] += wall - sum(own.values())
-        self.kinds.update(own)
+        for name, seconds in own.items():
+            self.kinds[name] += seconds
 
     def on_train_batch_end(self, *_: object) -> None:
         """Lightning's hook."""
@@ -92,8 +93,9 @@ def report(watched: Watched, warmup: int, plain: int) -> None:
     print(f"a step: {whole:.2f} s, median of {plain}")
     for part, value in seconds.items():
         print(f"  {part:28s} {value:6.2f} s  {value / whole:6.1%}")
+    by_size = sorted(watched.kinds.items(), key=lambda item: -item[1])
     total = sum(watched.kinds.values())
-    shares = {name: seconds["train"] * value / total for name, value in watched.kinds.most_common()}
+    shares = {name: seconds["train"] * value / total for name, value in by_size}
     profiled = len(watched.steps) - warmup - plain
     print(f"its training part: {seconds['train']:.2f} s, by the shares of {profiled} profiled steps")
     for name, value in shares.items():

@@ -16,8 +16,9 @@ size; --trl-checkpointing turns it on. And it computes no losses of routers for 
 The engine is generation (ours judges beside it); training is the step without generation and reward: log-probabilities
 of policy and reference, loss, backward, optimizer; on our side also packing, the check of the engine and the weight
 sync. Speeds are response tokens per second. Without --checkpoint the weights are random: nearly every response runs to
-the limit, and all rewards are 0, which changes no operation. A checkpoint is a folder with model.safetensors,
-config.json and the tokenizer, as SFT writes them.
+the limit, and all rewards are 0, which changes no operation. --mean-length has these responses end at a constant chance
+a token, so that their lengths are uneven as those of long chains of thought are. A checkpoint is a folder with
+model.safetensors, config.json and the tokenizer, as SFT writes them.
 
 Last line of stdout: one JSON object; `ratio`, `ratio_training`, `ratio_engine` are ours over TRL's, medians of pairs.
 """
@@ -40,7 +41,20 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from peers import Alternation, Kept, Peer, Record, Turns, median, peer_model, ratios, same_for_both, say, speed
+from peers import (
+    Alternation,
+    Kept,
+    Peer,
+    Record,
+    Turns,
+    end_after,
+    median,
+    peer_model,
+    ratios,
+    same_for_both,
+    say,
+    speed,
+)
 from torch.utils.data import DataLoader
 
 from ringexp.cli import conf_dir
@@ -73,7 +87,9 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     ]  # fmt: skip
 
 
-def open_workspace(config: Config, checkpoint: Path | None, folder: Path) -> Workspace:
+def open_workspace(
+    config: Config, checkpoint: Path | None, folder: Path, mean_length: float | None = None
+) -> Workspace:
     """Data, tokenizer, verifier and engine as a run has them, without MLflow; the maths domain alone is trained."""
     pools, dropped = load_pools(config.data)
     tokenizer = load_tokenizer(str(checkpoint)) if checkpoint else build_tokenizer(
@@ -84,6 +100,8 @@ def open_workspace(config: Config, checkpoint: Path | None, folder: Path) -> Wor
     model = workspace.model()
     if checkpoint:
         load_weights(checkpoint, model)
+    elif mean_length:
+        end_after(model, mean_length)
     (folder / "start").mkdir()
     save_model(folder / "start", model, tokenizer)
     return workspace
@@ -92,7 +110,7 @@ def open_workspace(config: Config, checkpoint: Path | None, folder: Path) -> Wor
 def our_module(workspace: Workspace) -> C3POModule:
     """The real module at the start of the first stage."""
     start = workspace.folder / "start"
-    module = _module(workspace, stages(workspace)[0], Begin(Selected(0, start, "", False, 0, 0), start, None, 0))
+    module = _module(workspace, stages(workspace)[0], Begin(Selected("", 0, start, "", False, 0, 0), start, None, 0))
     load_weights(start, module.model)
     return module
 
@@ -151,8 +169,8 @@ def train_trl(
         **same_for_both(algorithm.optimizer, algorithm.max_grad_norm),
     )  # fmt: skip
     trainer = timed_trainer()(
-        model=peer_model(arguments.peer_model, folder / "start"), reward_funcs=reward, args=settings,
-        train_dataset=Dataset.from_dict({"prompt": texts, "place": list(range(len(prompts)))}),
+        model=peer_model(arguments.peer_model, folder / "start", arguments.mean_length), reward_funcs=reward,
+        args=settings, train_dataset=Dataset.from_dict({"prompt": texts, "place": list(range(len(prompts)))}),
         processing_class=tokenizer.hf,
     )  # fmt: skip
     trainer.add_callback(Turns(pipe, lambda: trainer.record))
@@ -191,8 +209,8 @@ def report(alternation: Alternation, arguments: argparse.Namespace) -> None:
                     for side in (alternation.ours, alternation.theirs))
     parts = ("seconds", "engine", "training")
     columns = [ratios(ours, theirs, part) for part in parts]
-    side = "step, s  engine  training  tokens/s"
-    print(f"pair ours: {side} | TRL: {side} | ratio engine training")
+    header = "step, s  engine  training  tokens/s"
+    print(f"pair ours: {header} | TRL: {header} | ratio engine training")
     for pair, (a, b, *found) in enumerate(zip(ours, theirs, *columns, strict=True), 1):
         left, right = (f"{r['seconds']:{width}.2f} {r['engine']:7.2f} {r['training']:9.2f} {speed(r):9.0f}"
                        for r, width in ((a, 13), (b, 12)))
@@ -214,6 +232,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=10, help="measured pairs of steps")
     parser.add_argument("--warmup", type=int, default=2, help="pairs before them, left out")
     parser.add_argument("--checkpoint", type=Path, help="start from these weights and tokenizer, not random ones")
+    parser.add_argument("--mean-length", type=float, help="random weights, responses of about as many tokens")
     parser.add_argument("--peer-model", choices=("bailing", "qwen2_moe"), default="bailing", help="what TRL trains")
     parser.add_argument("--peer-batch", type=int, default=64, help="responses in a micro-batch of TRL's")
     parser.add_argument("--trl-checkpointing", action="store_true", help="TRL's own default: recompute activations")
@@ -224,6 +243,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.prompts * arguments.samples % arguments.peer_batch:
         parser.error("--peer-batch must divide --prompts times --samples")
+    if arguments.mean_length is not None and (arguments.checkpoint or arguments.mean_length <= 1):
+        parser.error("--mean-length is for random weights, not for --checkpoint, and more than 1")
     return arguments
 
 
@@ -233,7 +254,7 @@ def main() -> None:
         config = typed(compose("config", overrides(arguments)))
     torch.set_num_threads(config.trainer.threads)
     with tempfile.TemporaryDirectory() as folder:
-        workspace = open_workspace(config, arguments.checkpoint, Path(folder))
+        workspace = open_workspace(config, arguments.checkpoint, Path(folder), arguments.mean_length)
         steps = maths(workspace)
         prompts = [prompt for step in range(config.trainer.max_steps) for prompt in steps[step][0]]
         say("starting TRL")

@@ -112,7 +112,7 @@ def train_ours(
                 "loss": last["train/loss"] - routers, "documents": len(batch)}  # fmt: skip
 
     alternation = Alternation(peer, record, say)
-    loader = DataLoader(batches, batch_size=None)
+    loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
     fit(module, loader, config.trainer, logger, [alternation], None, None)
     return alternation
 
