@@ -31,7 +31,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from peers import Kept, say
-from rl_step import maths, open_workspace, our_module, overrides
+from rl_step import add_sizes, maths, open_workspace, our_module, overrides
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader
 
@@ -111,9 +111,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=6, help="steps timed without a profiler, and as many with it")
     parser.add_argument("--warmup", type=int, default=2, help="steps before them, left out")
     parser.add_argument("--checkpoint", type=Path, help="start from these weights and tokenizer, not random ones")
-    parser.add_argument("--prompts", type=int, default=64, help="prompts a step")
-    parser.add_argument("--samples", type=int, default=8, help="responses to each")
-    parser.add_argument("--limit", type=int, default=96, help="response tokens at most")
+    add_sizes(parser)
     return parser.parse_args()
 
 

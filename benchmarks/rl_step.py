@@ -74,6 +74,14 @@ from ringexp.training.checkpoint import load_weights, save_model
 from ringexp.training.fit import fit
 
 
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """The arguments that `overrides` reads, beside --warmup and --steps."""
+    parser.add_argument("--prompts", type=int, default=64, help="prompts a step")
+    parser.add_argument("--samples", type=int, default=8, help="responses to each")
+    parser.add_argument("--temperature", type=float, default=1.0, help="of sampling")
+    parser.add_argument("--limit", type=int, default=96, help="response tokens at most")
+
+
 def overrides(arguments: argparse.Namespace) -> list[str]:
     """What the benchmark changes in `ring_tiny`: maths alone, every response trained, in one micro-batch."""
     responses = arguments.prompts * arguments.samples
@@ -236,10 +244,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peer-model", choices=("bailing", "qwen2_moe"), default="bailing", help="what TRL trains")
     parser.add_argument("--peer-batch", type=int, default=64, help="responses in a micro-batch of TRL's")
     parser.add_argument("--trl-checkpointing", action="store_true", help="TRL's own default: recompute activations")
-    parser.add_argument("--prompts", type=int, default=64, help="prompts a step")
-    parser.add_argument("--samples", type=int, default=8, help="responses to each")
-    parser.add_argument("--temperature", type=float, default=1.0, help="of sampling")
-    parser.add_argument("--limit", type=int, default=96, help="response tokens at most")
+    add_sizes(parser)
     arguments = parser.parse_args()
     if arguments.prompts * arguments.samples % arguments.peer_batch:
         parser.error("--peer-batch must divide --prompts times --samples")
