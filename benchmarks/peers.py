@@ -67,23 +67,23 @@ class PaddedBailing(BailingMoeForCausalLM):
 def end_after(model: PreTrainedModel, tokens: float) -> None:
     """Have the responses of random weights end after about `tokens` tokens, at a nearly constant chance each.
 
-    Lengths are then as uneven as geometric ones. One component of every embedding becomes a constant, which the LM
-    head's row of the end alone reads and no router sees, so that the tokens' experts stay as random as they were.
+    Lengths are then as uneven as geometric ones. One component of the residual stream becomes a constant that no layer
+    writes to and no router sees, so that the tokens' experts stay random; the LM head's row of the end is made of it.
     """
     model.get_input_embeddings().weight[:, 0] = 1.0
     for name, weight in model.named_parameters():
         if name.endswith("mlp.gate.weight"):
             weight[:, 0] = 0.0
+        if name.endswith(("dense.weight", "o_proj.weight", "down_proj", "down_proj.weight")):
+            weight[..., 0, :] = 0.0
     head, end = model.get_output_embeddings().weight, model.config.eos_token_id
     head[end] = torch.eye(head.shape[1])[0]
     drawn = torch.randint(len(head), (16, 64), generator=torch.Generator().manual_seed(0))
     logits = model(input_ids=drawn).logits.double()
     constant = logits[..., end].clone()
-    head[end] *= constant.mean().sign()
-    constant *= constant.mean().sign()
     logits[..., end] = -torch.inf
     rest = logits.logsumexp(-1)
-    low, high = 0.0, 100.0
+    low, high = -100.0, 100.0
     for _ in range(60):
         middle = (low + high) / 2
         often = (middle * constant - rest).sigmoid().mean() > 1 / tokens

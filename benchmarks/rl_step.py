@@ -231,7 +231,8 @@ def report(alternation: Alternation, arguments: argparse.Namespace) -> None:
     result["ours_attention"] = median(ours, "attention")
     print(f"real tokens among trained positions: ours {result['ours_real']:.3f} "
           f"(attention's buckets {result['ours_attention']:.3f}), TRL {result['trl_real']:.3f}")
-    print(json.dumps(result | {"pairs": len(ours), "peer_model": arguments.peer_model,
+    print(json.dumps(result | {"pairs": len(ours), "limit": arguments.limit, "mean_length": arguments.mean_length,
+                               "peer_model": arguments.peer_model,
                                "peer_batch": arguments.peer_batch, "trl_checkpointing": arguments.trl_checkpointing}))
 
 
