@@ -7,6 +7,8 @@ PORT ?= 5000
 LOCK := requirements/cpu.lock
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut -c1-16)
+LONGEST := $(addprefix tests/,recipe rollout sweep training rl rewards)
+REST := $(filter-out $(LONGEST),$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed-$(shell sha256sum requirements/bench.lock | cut -c1-16)
 
@@ -56,9 +58,9 @@ sandbox:
 demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 	@$(BIN)/ringexp experiment=ring_tiny
 
-# Two processes; the longest files first.
+# Two processes; the longest files first. Each folder is named: of "tests/recipe tests" pytest keeps "tests" alone.
 test: setup check ## all checks and tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 tests/recipe tests/rollout tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(LONGEST) $(REST)
 
 soak: setup ## the long kill and fault tests (an hour and a half)
 	@$(BIN)/python -m pytest -m soak tests

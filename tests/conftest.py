@@ -5,10 +5,12 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as the command does
 
 import random
+import signal
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import torch
@@ -24,6 +26,16 @@ settings.register_profile("ringexp", deadline=None, derandomize=True, database=N
 settings.load_profile("ringexp")
 
 VOCABULARY = 64
+
+
+def pytest_configure() -> None:
+    """A run that is cut off, say by the time limit of a CI, still says what has failed so far, and where it was."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        signal.signal(signal.SIGTERM, _cut_off)
+
+
+def _cut_off(number: int, frame: FrameType | None) -> None:
+    pytest.exit("ended by SIGTERM")
 
 
 @pytest.fixture(scope="session")
