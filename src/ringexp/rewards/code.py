@@ -1,7 +1,8 @@
 """The verifier of code: the last Python block of a response, judged by the problem's tests in a sandbox of its own.
 
 One fresh sandbox per candidate, limited by CPU time and counts, so that verdicts do not depend on the number of workers
-or on how busy the machine is, as long as a candidate gets its CPU time within the wall limit.
+or on how busy the machine is, as long as a candidate gets its CPU time within the wall limit and the host of a virtual
+machine withholds none (docs/rewards.md).
 """
 
 import re
