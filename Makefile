@@ -62,7 +62,7 @@ demo: setup ## the whole recipe on this machine's CPU: experiment=ring_tiny
 test: setup check ## all checks and tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(LONGEST) $(REST)
 
-soak: setup ## the long kill and fault tests (an hour and a half)
+soak: setup ## the long tests: kills, faults, each benchmark once (hours)
 	@$(BIN)/python -m pytest -m soak tests
 
 check: setup ## ruff, mypy, import-linter
