@@ -8,7 +8,7 @@ LOCK := requirements/cpu.lock
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml | sha256sum | cut -c1-16)
 LONGEST := $(addprefix tests/,recipe rollout sweep training rl rewards)
-REST := $(filter-out $(LONGEST),$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
+REST := $(filter-out $(LONGEST) tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/))) $(wildcard tests/test_*.py)
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.installed-$(shell sha256sum requirements/bench.lock | cut -c1-16)
 

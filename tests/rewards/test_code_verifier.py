@@ -173,7 +173,7 @@ def test_verdicts_do_not_depend_on_workers_order_or_thread() -> None:
     found: list[dict[str, Verdict]] = []
 
     def work(workers: int, order: int) -> None:
-        verifier = CodeVerifier(workers=workers, cpu_seconds=1, wall_seconds=30)
+        verifier = CodeVerifier(workers=workers, cpu_seconds=0.3, wall_seconds=30)
         found.append(dict(zip(texts[::order], scored(verifier, *texts[::order]))))
         verifier.close()
 

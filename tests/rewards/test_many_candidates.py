@@ -10,7 +10,7 @@ from ringexp.rewards.code import CodeVerifier
 @needs_sandbox
 def test_a_hostile_candidate_changes_no_other_verdict() -> None:
     batch = items(200, hostile_every=20)
-    verifier = CodeVerifier(cpu_seconds=1, wall_seconds=4, memory_bytes=192 * 1024**2)
+    verifier = CodeVerifier(cpu_seconds=0.3, wall_seconds=4, memory_bytes=192 * 1024**2)
     verdicts = verifier.score([prompt for prompt, _, _ in batch], [text for _, text, _ in batch])
     verifier.close()
     due = {"right": (Outcome.CORRECT,), "wrong": (Outcome.WRONG,),
