@@ -207,7 +207,9 @@ class Alternation(Callback):  # type: ignore[misc]
         self.ours.append({"seconds": seconds, **self._note(module)})
         if len(self.ours) % 2:
             self.theirs.append(self._peer.step())
-        self._say(f"pair {len(self.ours)}: ours {seconds:.2f} s, TRL {self.theirs[-1]['seconds']:.2f} s")
+        sides = (f"{name} {side[-1]['seconds']:.2f} s for {side[-1]['tokens']:.0f} tokens"
+                 for name, side in (("ours", self.ours), ("TRL", self.theirs)))  # fmt: skip
+        self._say(f"pair {len(self.ours)}: {', '.join(sides)}")
 
 
 class Kept(Logger):  # type: ignore[misc]

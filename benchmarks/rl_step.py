@@ -17,8 +17,10 @@ The engine is generation (ours judges beside it); training is the step without g
 of policy and reference, loss, backward, optimizer; on our side also packing, the check of the engine and the weight
 sync. Speeds are response tokens per second. Without --checkpoint the weights are random: nearly every response runs to
 the limit, and all rewards are 0, which changes no operation. --mean-length has these responses end at a constant chance
-a token, so that their lengths are uneven as those of long chains of thought are. A checkpoint is a folder with
-model.safetensors, config.json and the tokenizer, as SFT writes them.
+a token, so that their lengths are uneven as those of long chains of thought are; its learning rate, 1e-12 on both
+sides, changes no weight, so that the lengths stay what they are. A checkpoint is a folder with model.safetensors,
+config.json and the tokenizer, as SFT writes them. Where a machine's cores do not run at the same time, as on a virtual
+machine whose host withholds time, two threads wait for each other: --threads 1 is for there.
 
 Last line of stdout: one JSON object; `ratio`, `ratio_training`, `ratio_engine` are ours over TRL's, medians of pairs.
 """
@@ -73,6 +75,9 @@ from ringexp.tasks.workspace import Workspace
 from ringexp.training.checkpoint import load_weights, save_model
 from ringexp.training.fit import fit
 
+STILL = 1e-12
+"""A learning rate that changes no weight, so that the chance of the end stays what it is."""
+
 
 def add_sizes(parser: argparse.ArgumentParser) -> None:
     """The arguments that `overrides` reads, beside --warmup and --steps."""
@@ -80,6 +85,7 @@ def add_sizes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=8, help="responses to each")
     parser.add_argument("--temperature", type=float, default=1.0, help="of sampling")
     parser.add_argument("--limit", type=int, default=96, help="response tokens at most")
+    parser.add_argument("--threads", type=int, default=2, help="of torch and the engine, on each side")
 
 
 def overrides(arguments: argparse.Namespace) -> list[str]:
@@ -87,6 +93,7 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     responses = arguments.prompts * arguments.samples
     return [
         "experiment=ring_tiny", "schedule=math_only", f"trainer.max_steps={arguments.warmup + arguments.steps}",
+        f"trainer.threads={arguments.threads}",
         f"data.max_response_tokens={arguments.limit}", f"algorithm.temperature={arguments.temperature}",
         f"algorithm.prompts_per_step={arguments.prompts}",
         f"algorithm.group_size={arguments.samples}", "algorithm.warmup_steps=0", "algorithm.cap=false",
@@ -232,7 +239,7 @@ def report(alternation: Alternation, arguments: argparse.Namespace) -> None:
     print(f"real tokens among trained positions: ours {result['ours_real']:.3f} "
           f"(attention's buckets {result['ours_attention']:.3f}), TRL {result['trl_real']:.3f}")
     print(json.dumps(result | {"pairs": len(ours), "limit": arguments.limit, "mean_length": arguments.mean_length,
-                               "peer_model": arguments.peer_model,
+                               "peer_model": arguments.peer_model, "threads": arguments.threads,
                                "peer_batch": arguments.peer_batch, "trl_checkpointing": arguments.trl_checkpointing}))
 
 
@@ -256,8 +263,9 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
+    lengths_stay = [f"algorithm.optimizer.lr={STILL}"] if arguments.mean_length else []
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = typed(compose("config", overrides(arguments)))
+        config = typed(compose("config", overrides(arguments) + lengths_stay))
     torch.set_num_threads(config.trainer.threads)
     with tempfile.TemporaryDirectory() as folder:
         workspace = open_workspace(config, arguments.checkpoint, Path(folder), arguments.mean_length)
