@@ -18,9 +18,8 @@ of policy and reference, loss, backward, optimizer; on our side also packing, th
 sync. Speeds are response tokens per second. Without --checkpoint the weights are random: nearly every response runs to
 the limit, and all rewards are 0, which changes no operation. --mean-length has these responses end at a constant chance
 a token, so that their lengths are uneven as those of long chains of thought are; its learning rate, 1e-12 on both
-sides, changes no weight, so that the lengths stay what they are. A checkpoint is a folder with model.safetensors,
-config.json and the tokenizer, as SFT writes them. Where a machine's cores do not run at the same time, as on a virtual
-machine whose host withholds time, two threads wait for each other: --threads 1 is for there.
+sides, is too small to move lengths. A checkpoint is a folder with model.safetensors, config.json and the tokenizer, as
+SFT writes them.
 
 Last line of stdout: one JSON object; `ratio`, `ratio_training`, `ratio_engine` are ours over TRL's, medians of pairs.
 """
@@ -76,7 +75,7 @@ from ringexp.training.checkpoint import load_weights, save_model
 from ringexp.training.fit import fit
 
 STILL = 1e-12
-"""A learning rate that changes no weight, so that the chance of the end stays what it is."""
+"""A learning rate too small to move the chance of the end."""
 
 
 def add_sizes(parser: argparse.ArgumentParser) -> None:
