@@ -103,6 +103,29 @@ def test_hydras_own_switch_shows_the_whole_trace(tmp_path: Path) -> None:
     assert "ConfigError: seed=-1" in done.stderr
 
 
+JOBS = """
+import warnings
+from ringexp import cli
+from ringexp.errors import RingexpWarning
+
+cli._quiet()  # the command
+before = warnings.formatwarning
+warnings.formatwarning = lambda *said: before(*said)  # as lightning does when it is imported, in the first job
+for job in ("first", "second"):
+    cli._quiet()
+    warnings.warn(f"{job}: of another")
+    warnings.warn(f"{job}: of ours", RingexpWarning)
+"""
+
+
+def test_warnings_are_shown_in_every_job_of_a_multirun(tmp_path: Path) -> None:
+    done = python(tmp_path, "-c", JOBS)
+    assert done.returncode == 0, done.stderr
+    for job in ("first", "second"):
+        assert f"UserWarning: {job}: of another" in done.stderr
+        assert f"\nringexp: warning: {job}: of ours\n" in done.stderr
+
+
 @pytest.mark.parametrize(("given", "turns"), [
     ({}, cli.SPIN), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None),
 ])  # fmt: skip

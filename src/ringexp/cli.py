@@ -62,7 +62,10 @@ _OF_HYDRA = {
 _interrupted: list[int] = []
 _failed: list[BaseException] = []
 _statuses: list[int] = []
-_others: list[Callable[..., str]] = []
+
+_formatwarning = warnings.formatwarning
+"""What shows the warnings of others. Taken once, before ours is set: a library imported later may set its own, which
+hands on to ours, and handing on to that one would never end."""
 
 
 def _environment() -> None:
@@ -197,16 +200,14 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", module=rf"{module}\..*")
     warnings.filterwarnings("ignore", category=SyntaxWarning, module="<(setup|test)>")  # of published tests of code
     warnings.filterwarnings("always", category=RingexpWarning)
-    if warnings.formatwarning is not _warning:
-        _others.append(warnings.formatwarning)
-        warnings.formatwarning = _warning
+    warnings.formatwarning = _warning
 
 
 def _warning(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> str:
     """A warning of ours as one line; any other as Python shows it."""
     if issubclass(category, RingexpWarning):
         return f"ringexp: warning: {scrub(str(message))}\n"
-    return _others[-1](message, category, *args, **kwargs)
+    return _formatwarning(message, category, *args, **kwargs)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
