@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
@@ -34,8 +37,44 @@ def command(*overrides: str) -> list[str]:
 
 
 def ringexp(*overrides: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end, with some more environment variables."""
-    return _run(command(*overrides), timeout, environment)
+    """Run the command to its end, in a process of its own, with some more environment variables."""
+    return subprocess.run(command(*overrides), capture_output=True, text=True, timeout=timeout, check=False,
+                          env=os.environ | environment)  # fmt: skip
+
+
+class Forked:
+    """Commands in one process, forked from that of `several.py`, of which each testing process has one."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], stdout: Path | str, stderr: Path | str) -> None:
+        request = {"commands": [arguments(*one) for one in commands], "stdout": str(stdout), "stderr": str(stderr)}
+        asked = _server().stdin
+        assert asked is not None
+        asked.write(json.dumps(request).encode() + b"\n")
+        process = _said(600)
+        assert process, "several.py has not started"
+        self.process = process
+
+    def wait(self, timeout: float) -> int | None:
+        """Its exit status, negative for a signal; None where it runs on."""
+        return _said(timeout)
+
+    def kill(self) -> None:
+        os.killpg(self.process, signal.SIGKILL)
+        _said(60)
+
+
+@cache
+def _server() -> subprocess.Popen[bytes]:
+    """Ends when its standard input does, with the testing process."""
+    script = Path(__file__).with_name("several.py")
+    return subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
+def _said(timeout: float) -> int | None:
+    """The next number that the server says, where it does in so many seconds."""
+    stream = _server().stdout
+    assert stream is not None
+    return int(stream.readline()) if select.select([stream], [], [], timeout)[0] else None
 
 
 class Done(NamedTuple):
@@ -48,10 +87,15 @@ class Done(NamedTuple):
 
 def several(*commands: Sequence[str], timeout: float = 900) -> list[Done]:
     """Commands one after the other in one process, whatever becomes of each."""
-    script = Path(__file__).with_name("several.py")
-    whole = _run([sys.executable, str(script), json.dumps([arguments(*one) for one in commands])], timeout, {})
-    said = [re.split(f"{MARK}(\\d+)\n", stream) for stream in (whole.stdout, whole.stderr)]
-    assert [len(parts) // 2 for parts in said] == [len(commands)] * 2, whole.stderr[-3000:]
+    with TemporaryDirectory() as folder:
+        streams = [Path(folder) / name for name in ("stdout", "stderr")]
+        running = Forked(commands, *streams)
+        if running.wait(timeout) is None:
+            running.kill()
+            raise AssertionError(f"not ended after {timeout} s: {streams[1].read_text()[-3000:]}")
+        whole = [stream.read_text() for stream in streams]
+    said = [re.split(f"{MARK}(\\d+)\n", text) for text in whole]
+    assert [len(parts) // 2 for parts in said] == [len(commands)] * 2, whole[1][-3000:]
     return [Done(int(said[0][at + 1]), said[0][at], said[1][at]) for at in range(0, 2 * len(commands), 2)]
 
 
@@ -62,23 +106,24 @@ def finished(*commands: Sequence[str]) -> list[Done]:
     return done
 
 
-def _run(words: list[str], timeout: float, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False,
-                          env=os.environ | environment)  # fmt: skip
-
-
 def ringexp_killed(*overrides: str, when: Sequence[Path | str], sig: int = signal.SIGKILL, timeout: float = 300) -> int:
     """Run the command and send a signal as soon as a path matching the (folder, pattern) pair exists."""
     folder, pattern = Path(when[0]), str(when[1])
-    process = subprocess.Popen(command(*overrides), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)  # fmt: skip
+    running = Forked([overrides], os.devnull, os.devnull)
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline and process.poll() is None:
+    status = None
+    while time.monotonic() < deadline and status is None:
         if any(folder.glob(pattern)):
-            os.killpg(process.pid, sig) if sig == signal.SIGKILL else process.send_signal(sig)
-            return process.wait(timeout=60)
-        time.sleep(0.02)
-    process.kill()
+            if sig == signal.SIGKILL:
+                os.killpg(running.process, sig)
+            else:
+                os.kill(running.process, sig)
+            status = running.wait(60)
+            assert status is not None, f"runs on after {signal.Signals(sig).name}"
+            return status
+        status = running.wait(0.02)
+    if status is None:
+        running.kill()
     raise AssertionError(f"{pattern} never appeared under {folder}")
 
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pipelines import Done, Store, ringexp, several
+from pipelines import Done, Store, finished, ringexp, several
 
 SMALL = ("sft.max_steps=6", "sft.checkpoint_every=3", "trainer.max_steps=2", "trainer.checkpoint_every=1",
          "algorithm.warmup_steps=0", "evaluation.prompts=4", "experiment_name=recorded")  # fmt: skip
@@ -13,8 +13,7 @@ SMALL = ("sft.max_steps=6", "sft.checkpoint_every=3", "trainer.max_steps=2", "tr
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("recorded")
-    done = ringexp(f"paths.store={folder}", "seed=3", *SMALL)
-    assert done.returncode == 0, done.stderr[-3000:]
+    finished((f"paths.store={folder}", "seed=3", *SMALL))
     return Store(folder)
 
 

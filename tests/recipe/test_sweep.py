@@ -8,7 +8,7 @@ import optuna
 import pytest
 from mlflow.entities import Run
 from optuna.trial import TrialState
-from pipelines import PARENT, Done, Store, ringexp, ringexp_killed, several
+from pipelines import PARENT, Done, Store, finished, ringexp_killed, several
 
 TRIALS = 3
 SMALL = ("sft.max_steps=10", "trainer.max_steps=4", "evaluation.during.every=1")
@@ -28,8 +28,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one = (f"paths.store={folder}", f"tracking.artifacts={folder}/artifacts", *SEARCH)
     ringexp_killed(*one, when=(folder, "*/rl-second-*/step-*"))
     assert [trial.state for trial in study_of(folder).trials] == [TrialState.RUNNING]
-    again = ringexp(*one)
-    assert again.returncode == 0, again.stderr[-3000:]
+    finished(one)
     return folder
 
 
@@ -174,5 +173,5 @@ def test_the_winner_is_run_on_test_prompts_beside_the_configuration(others: tupl
 @pytest.mark.parametrize("name", ["two_stage_mixing", *SHIPPED])
 def test_shipped_baselines_are_points_of_their_search(name: str) -> None:
     """Nothing is run: the points to begin with are found and checked before the space turns out to be no grid."""
-    done = ringexp(f"sweep={name}", "hydra.sweeper.sampler=grid")
+    (done,) = several((f"sweep={name}", "hydra.sweeper.sampler=grid"))
     assert "hydra.sweeper.sampler=grid: a grid has steps" in done.stderr.splitlines()[-1]
