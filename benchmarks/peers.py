@@ -25,6 +25,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from ringexp.models.bailing_moe import BailingMoeConfig, BailingMoeForCausalLM
 from ringexp.models.registry import register
+from ringexp.rewards.sandbox.seccomp import end_with_parent
 from ringexp.training.module import StepModule
 
 Record = dict[str, float]
@@ -172,7 +173,10 @@ class Peer:
 
 
 def _alone(train: Callable[..., None], pipe: Connection, threads: int, arguments: Sequence[Any]) -> None:
-    """The process: what TRL prints goes to standard error."""
+    """The process, which ends with ours: what TRL prints goes to standard error."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None and parent.pid is not None
+    end_with_parent(parent.pid)
     os.dup2(2, 1)
     warnings.filterwarnings("ignore", message="TRL currently supports vLLM")  # it does not use vLLM here
     torch.set_num_threads(threads)
