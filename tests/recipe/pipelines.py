@@ -51,7 +51,9 @@ class Forked:
         assert asked is not None
         asked.write(json.dumps(request).encode() + b"\n")
         process = _said(600)
-        assert process, "several.py has not started"
+        if process is None:
+            _drop()
+            raise AssertionError("several.py has not started")
         self.process = process
 
     def wait(self, timeout: float) -> int | None:
@@ -60,7 +62,7 @@ class Forked:
 
     def kill(self) -> None:
         os.killpg(self.process, signal.SIGKILL)
-        _said(60)
+        _drop()
 
 
 @cache
@@ -68,6 +70,13 @@ def _server() -> subprocess.Popen[bytes]:
     """Ends when its standard input does, with the testing process."""
     script = Path(__file__).with_name("several.py")
     return subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
+def _drop() -> None:
+    """The next commands get another: what this one still has to say would be taken for an answer to them."""
+    _server().kill()
+    _server().wait()
+    _server.cache_clear()
 
 
 def _said(timeout: float) -> int | None:
@@ -119,7 +128,9 @@ def ringexp_killed(*overrides: str, when: Sequence[Path | str], sig: int = signa
             else:
                 os.kill(running.process, sig)
             status = running.wait(60)
-            assert status is not None, f"runs on after {signal.Signals(sig).name}"
+            if status is None:
+                running.kill()
+                raise AssertionError(f"runs on after {signal.Signals(sig).name}")
             return status
         status = running.wait(0.02)
     if status is None:
