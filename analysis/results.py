@@ -46,13 +46,6 @@ def rl_curves(stages: Stages, histories: Histories) -> dict[str, Curve]:
     return {key: sorted((step - first + 1, value) for step, value in curve) for key, curve in joined.items()}
 
 
-def scores(stages: Stages) -> list[dict[str, float]]:
-    """pass@1 by domain, and `mean`, of the SFT checkpoint, then after each RL stage that was evaluated."""
-    tests = [run for name, run in stages.items() if name.startswith("evaluate-")]
-    return [{key.split("/")[1]: value for key, value in test.metrics.items() if key.endswith("/pass_at_1")}
-            for test in tests]  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Selection:
     """What a pipeline's `select` stage decided; `fallback` where no checkpoint met the rule."""

@@ -19,7 +19,7 @@ from rich.table import Table
 from command import add_against, ask, complete, parser, reference, say_left_out
 from differences import Differences, differences, table_of_differences
 from groups import Group
-from results import Selection, Stages, domains, final, finals, rises, scores
+from results import Selection, Stages, domains, final, finals, rises
 from ringexp.figures.seeds import PANELS, SeedRuns, seeds_figure
 from store import TAG, Histories, StoredRun
 
@@ -37,6 +37,13 @@ def deviation(stage: StoredRun, histories: Histories, per_step: int) -> float:
             sigma = math.sqrt(draws * weight * (1 - weight))
             found.append(abs(per_step * sum(shares) - draws * weight) / sigma)
     return max(found)
+
+
+def scores(stages: Stages) -> list[dict[str, float]]:
+    """Test pass@1 by domain of the SFT checkpoint, then after each RL stage."""
+    tests = [run for name, run in stages.items() if name.startswith("evaluate-")]
+    return [{key.split("/")[1]: value for key, value in test.metrics.items() if key.endswith("/pass_at_1")}
+            for test in tests]  # fmt: skip
 
 
 def row(run: StoredRun, stages: Stages, histories: Histories, config: str | None) -> dict[str, str]:

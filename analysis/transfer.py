@@ -1,15 +1,22 @@
-"""What do prompts of one domain do to the others: transfer or interference? Over runs with different mixtures.
+"""Do prompts of one domain help or harm the others? A fit over the mixtures of a search's runs.
 
     python analysis/transfer.py [--store runs] [--experiment NAME] [--parent RUN_ID] [--out transfer.png]
 
-For each domain, its gain in pass@1 from the SFT checkpoint to the end of RL, by least squares on the shares of the RL
-prompts that each domain had (Scheffé's linear mixture model: the shares sum to 1, so there is no intercept) and on how
-late its own prompts came. `trained on math` is the gain that the fit gives to RL on maths alone: above 0 on another
-domain is transfer, below 0 interference. `own prompts later` is the change of a domain's gain for each unit of its
-share (1: as many prompts as RL has) that moves from the first half of RL to the second. Every run is a point, whatever
-its seed; runs that were pruned have no score at their end and are left out.
+For each domain, its gain in pass@1 from the SFT checkpoint to the end of RL, by least squares on the shares that the
+domains had of the RL prompts (Scheffé's linear mixture model: shares sum to 1, so there is no intercept). `trained on
+math` is the gain that the fit gives to RL on maths prompts alone, which may lie outside what was run; in another domain
+above 0 it is transfer, below 0 interference. The second table has the differences within a row: what a domain loses
+where another's prompts take the place of its own.
+
+Every run is a point, and all begin from one SFT checkpoint: seed and checkpoint are given, not drawn. The score of
+that checkpoint, and so its error, is in all gains of a row alike (`all, by the score before`: half its 95 % interval,
+of which the part that lies in the choice of prompts cancels); no interval of the fit holds it, and differences within a
+row are free of it. When prompts came, early or late, is not in the model. Of a search, give its run with --parent: its
+winners are other runs. Pruned runs have no end, are left out and named: what is left has done well early, which
+flatters mixtures whose runs vary much. A search without a pruner, of random points, answers the question best.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,99 +25,156 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from command import ask, complete, parser, say_left_out
-from results import Stages, rl_curves, scores
+from command import Question, ask, complete, parser, say_left_out
+from groups import ORIGIN, differing
+from results import Stages, rl_curves
 from ringexp.figures.effects import Effects, effects
 from ringexp.figures.transfer import DomainGains, transfer_figure
-from store import TAG, Curve
+from store import TAG, Curve, StoredRun
 
 REALISED = "mixture/realised/"
-LATER = "own prompts later"
+MIXTURE = ("schedule", "stages")
+"""Parameters that may differ: they are what is compared."""
+NORMAL = 1.959964
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """A run: by domain its share of all RL prompts, how late these came (`lateness`), and its gain in pass@1."""
+    """A run, by domain: its share of the RL prompts, mean over the steps; pass@1 and its standard error before RL;
+    pass@1 after. `mean` is among the scores, not among the shares.
+    """
 
     share: Mapping[str, float]
-    later: Mapping[str, float]
-    gain: Mapping[str, float]
+    before: Mapping[str, float]
+    error: Mapping[str, float]
+    after: Mapping[str, float]
+
+    def gain(self, name: str) -> float:
+        return self.after[name] - self.before[name]
 
 
-def lateness(shares: Sequence[float]) -> float:
-    """How much more of the prompts a domain has late than early, of its `shares` by RL step [T].
+def scores(evaluation: StoredRun, what: str) -> dict[str, float]:
+    """`pass_at_1` or `standard_error` of an evaluation, by domain and `mean`."""
+    return {key.split("/")[1]: value for key, value in evaluation.metrics.items() if key.endswith(f"/{what}")}
 
-    Mean over steps of share × place, the place going evenly from −1 at the first step to 1 at the last: 0 where a
-    domain's prompts come evenly, or not at all. Moving a share of all prompts from the first half of RL to the second,
-    evenly in both, adds about that share.
+
+def mixed(stages: Stages, curves: Mapping[str, Curve], steps: int) -> Mixed | str:
+    """What a pipeline says that was to take so many RL steps, of its stages by name and its RL curves by metric name;
+    in words, why it says nothing.
     """
-    steps = len(shares)
-    if steps < 2:
-        return 0.0
-    return sum(share * (2 * at / (steps - 1) - 1) for at, share in enumerate(shares)) / steps
+    taken = {step for curve in curves.values() for step, _ in curve}
+    if taken != set(range(1, steps + 1)):
+        return f"the mixtures of {len(taken)} of its {steps} RL steps are recorded"
+    last = [name for name in stages if name.startswith("rl-")][-1]
+    if "evaluate-sft" not in stages or f"evaluate-{last}" not in stages:
+        return "no score before or after RL"
+    before, after = stages["evaluate-sft"], stages[f"evaluate-{last}"]
+    share = {key.removeprefix(REALISED): sum(value for _, value in curve) / steps for key, curve in curves.items()}
+    return Mixed(share, scores(before, "pass_at_1"), scores(before, "standard_error"), scores(after, "pass_at_1"))
 
 
-def mixed(stages: Stages, curves: Mapping[str, Curve]) -> Mixed | None:
-    """What a run says, of its stages by name and its mixture's curves by metric name; None without either score."""
-    tests = scores(stages)
-    steps = max((step for curve in curves.values() for step, _ in curve), default=0)
-    if len(tests) < 2 or not steps:
-        return None
-    before, after = tests[0], tests[-1]
-    share, later = {}, {}
-    for name in before.keys() - {"mean"}:
-        own = dict(curves.get(REALISED + name, ()))
-        by_step = [own.get(step, 0.0) for step in range(1, steps + 1)]
-        share[name], later[name] = sum(by_step) / steps, lateness(by_step)
-    return Mixed(share, later, {name: after[name] - value for name, value in before.items()})
+def trained(runs: Sequence[Mixed]) -> list[str]:
+    """The domains that had prompts in any run."""
+    return sorted({name for run in runs for name, share in run.share.items() if share > 0})
 
 
-def fits(runs: Sequence[Mixed], names: Sequence[str]) -> dict[str, Effects]:
-    """The effects on each domain's gain: of all domains' shares in the order of `names`, then of its own lateness.
+def fits(runs: Sequence[Mixed]) -> dict[str, Effects]:
+    """Effects on the gain in pass@1 of each domain, and of `mean`: of the shares of the `trained` domains, in order.
 
-    On the mean of all domains: of the shares alone. Raises ValueError where the runs do not tell the effects apart.
+    Raises ValueError where the runs do not tell the effects apart.
     """
-    shares = [[run.share[name] for name in names] for run in runs]
-    found = {name: effects([[*row, run.later[name]] for row, run in zip(shares, runs, strict=True)],
-                           [run.gain[name] for run in runs]) for name in names}  # fmt: skip
-    return found | {"mean": effects(shares, [run.gain["mean"] for run in runs])}
+    shares = [[run.share.get(name, 0.0) for name in trained(runs)] for run in runs]
+    return {name: effects(shares, [run.gain(name) for run in runs]) for name in rows(runs)}
 
 
-def table(found: Mapping[str, Effects], names: Sequence[str], count: int) -> Table:
-    """A row for each gain; effects with half their 95 % interval."""
-    columns = [f"trained on {name}" for name in names]
-    shown = Table("gain in", *columns, LATER, "R²", "residual", box=box.SIMPLE, title_justify="left",
-                  title=f"pass@1 by least squares over {count} runs ± half the 95 % interval")  # fmt: skip
-    for name, fit in found.items():
-        cells = [effect.signed for effect in fit.coefficients]
-        cells += [""] * (len(columns) + 1 - len(cells))
-        shown.add_row(name, *cells, f"{fit.explained:.2f}", f"{fit.spread:.3f}")
-    return shown
+def against_own(runs: Sequence[Mixed]) -> dict[str, dict[str, str]]:
+    """By domain, of each other domain's prompts: their effect less that of its own, which is free of the error of the
+    score before; formatted. With own + others = 1 it is the coefficient of the other's share beside a constant.
+    """
+    names, found = trained(runs), {}
+    for own in (name for name in rows(runs) if name in names):
+        others = [name for name in names if name != own]
+        design = [[1.0, *(run.share.get(name, 0.0) for name in others)] for run in runs]
+        fit = effects(design, [run.gain(own) for run in runs])
+        found[own] = {name: effect.signed for name, effect in zip(others, fit.coefficients[1:], strict=True)}
+    return found
+
+
+def rows(runs: Sequence[Mixed]) -> list[str]:
+    """What gains are fitted of: the domains, `mean` last."""
+    return sorted(runs[0].before, key=lambda name: (name == "mean", name))
+
+
+def shared(runs: Sequence[Mixed], name: str) -> float:
+    """Half the 95 % interval of the score before RL, of `mean` that of a mean of independent domains; pass@1."""
+    error = runs[0].error
+    if name != "mean":
+        return NORMAL * error[name]
+    return NORMAL * math.hypot(*error.values()) / len(error)
+
+
+def tables(runs: Sequence[Mixed]) -> list[Table]:
+    """The fitted gains, then what other domains' prompts do in place of the own; in pass@1."""
+    columns = [f"trained on {name}" for name in trained(runs)]
+    gains = Table("gain in", *columns, "all, by the score before", "R²", "residual", box=box.SIMPLE,
+                  title=f"gain in pass@1 with one domain's prompts alone, fitted over {len(runs)} runs ± half the "
+                        "fit's 95 % interval", title_justify="left")  # fmt: skip
+    for name, fit in fits(runs).items():
+        gains.add_row(name, *(effect.signed for effect in fit.coefficients), f"± {shared(runs, name):.3f}",
+                      f"{fit.explained:.2f}", f"{fit.spread:.3f}")  # fmt: skip
+    instead = Table("gain in", *columns, box=box.SIMPLE, title="difference from the same domain's own prompts alone",
+                    title_justify="left")  # fmt: skip
+    for name, others in against_own(runs).items():
+        instead.add_row(name, *(others.get(other, "") for other in trained(runs)))
+    return [gains, instead]
+
+
+def unlike(runs: Sequence[StoredRun]) -> list[str]:
+    """What tells the runs apart besides their mixtures."""
+    names = [name for name in differing(runs) if name not in MIXTURE]
+    names += ["seed"] * (len({run.seed for run in runs}) > 1)
+    return names + [word for word, tag in ORIGIN.items() if len({run.tags.get(TAG + tag) for run in runs}) > 1]
+
+
+def read(question: Question) -> list[Mixed]:
+    """The runs that say something; the others are named on standard error. Ends with one line where runs are unlike."""
+    runs = [run for group in complete(question) for run in group.runs]
+    say_left_out(question)
+    if found := unlike(runs):
+        raise SystemExit(f"the runs of {question.title} differ in more than the mixture: {', '.join(found)}; choose "
+                         "with --parent (a sweep's run id) or --only NAME=VALUE")  # fmt: skip
+    stages = question.reader.stages(question.experiments, "%")
+    own = {run.run_id: stages.get(run.run_id, {}) for run in runs}
+    rl = [stage for named in own.values() for name, stage in named.items() if name.startswith("rl-")]
+    histories = question.reader.histories(rl, lambda key: key.startswith(REALISED))
+    kept = []
+    for run in runs:
+        said = mixed(own[run.run_id], rl_curves(own[run.run_id], histories), int(run.params.get("rl_steps", 0)))
+        if isinstance(said, str):
+            print(f"left out: {run.name} ({run.run_id[:8]}): {said}", file=sys.stderr)
+        else:
+            kept.append(said)
+    if any(run.before != kept[0].before for run in kept):
+        raise SystemExit(f"the runs of {question.title} differ in their scores before RL: they do not begin from one "
+                         "checkpoint measured once; choose with --parent or --only NAME=VALUE")  # fmt: skip
+    return kept
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     question = ask(parser(__doc__, "transfer.png").parse_args(arguments))
-    finished, reader = [run for group in complete(question) for run in group.runs], question.reader
-    runs = [run for run in finished if TAG + "pruned" not in run.tags]
-    stages = reader.stages(question.experiments, "%")
-    rl = [stage for run in runs for name, stage in stages.get(run.run_id, {}).items() if name.startswith("rl-")]
-    histories = reader.histories(rl, lambda key: key.startswith(REALISED))
-    every = [mixed(own, rl_curves(own, histories)) for own in (stages.get(run.run_id, {}) for run in runs)]
-    counted = [one for one in every if one is not None]
-    names = sorted({name for run in counted for name in run.share})
+    runs = read(question)
     try:
-        found = fits(counted, names)
+        if not runs:
+            raise ValueError("no run has all of RL and a score before and after it")
+        found = fits(runs)
     except ValueError as error:
-        raise SystemExit(f"experiment {question.experiment}: {error}") from error
-    gains = {name: DomainGains([(run.share[name], run.gain[name]) for run in counted],
-                               dict(zip(names, found[name].coefficients, strict=False))) for name in names}  # fmt: skip
-    title = f"{question.title}: {len(counted)} runs, 95 % intervals of least squares"
+        raise SystemExit(f"{question.title}: {error}") from error
+    gains = {name: DomainGains([(run.share.get(name, 0.0), run.gain(name)) for run in runs],
+                               dict(zip(trained(runs), found[name].coefficients, strict=True)), shared(runs, name))
+             for name in rows(runs) if name != "mean"}  # fmt: skip
+    title = f"{question.title}: {len(runs)} runs, 95 % intervals of the fit; grey: of the score before, which all share"
     transfer_figure(gains, title).savefig(question.out, dpi=130)
-    Console(width=200).print(table(found, names, len(counted)))
-    say_left_out(question)
-    if len(counted) < len(finished):
-        print(f"{len(finished) - len(counted)} of {len(finished)} finished pipelines have no score at the end of RL "
-              "(pruned) or no recorded mixture", file=sys.stderr)  # fmt: skip
+    Console(width=200).print(*tables(runs))
     print(question.out)
 
 

@@ -43,9 +43,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 
 @pytest.mark.parametrize(("design", "words"), [
-    ([[1, 0], [0, 1]], "at least 3 are needed"),
-    ([[1, 0], [1, 0], [1, 0]], "always changes together"),
-    ([[1, 2], [2, 4], [3, 6]], "always changes together"),
+    ([[1, 0], [0, 1]], "at least 3 outcomes are needed"),
+    ([[1, 0], [1, 0], [1, 0]], "collinear"),
+    ([[1, 2], [2, 4], [3, 6]], "collinear"),
+    ([[1, 1], [1, 1 + 1e-9], [1, 1 - 1e-9]], "collinear"),
 ])  # fmt: skip
 def test_what_cannot_be_told_apart_is_refused(design: list[list[float]], words: str) -> None:
     with pytest.raises(ValueError, match=words):
@@ -55,3 +56,9 @@ def test_what_cannot_be_told_apart_is_refused(design: list[list[float]], words: 
 def test_other_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="does not go with"):
         effects([[1.0], [2.0]], [1.0])
+
+
+def test_equal_outcomes_have_no_share_explained() -> None:
+    found = effects([[1, 0], [0, 1], [0.5, 0.5], [0.3, 0.7]], [0.1] * 4)
+    assert [c.mean for c in found.coefficients] == pytest.approx([0.1, 0.1])
+    assert math.isnan(found.explained)
