@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 from ringexp.sweep import standings
 from ringexp.sweep.claims import LOST
 from ringexp.sweep.storage import open_storage
-from ringexp.sweep.winners import CANDIDATE, SEED, WINNERS
+from ringexp.sweep.winners import CANDIDATE, SEED, WINNERS, Candidate, Runs
 
 SEARCH = ("x=interval(0,1)", "y=choice(1,2)", "hydra.sweeper.n_trials=6", "hydra.sweeper.enqueue=[{x:0.25,y:1}]")
 HERE = "hydra.sweeper.winners"
@@ -59,6 +59,13 @@ def test_candidates_run_on_every_seed_that_the_search_has_not_seen(searched: App
     points = {(round(p["x"], 9), p["y"], p["seed"]) for p in ends.values()}
     whole = [(0.0, 0), (0.25, 1), (round(other.params["x"], 9), other.params["y"])]
     assert points == {(*own, seed) for own in whole for seed in (1, 2, 3)}
+
+
+def test_every_seed_is_begun_before_a_second_candidate() -> None:
+    """So no worker waits for another's SFT while a seed has none."""
+    runs = Runs((), (), tuple(Candidate((name,), ()) for name in ("base", "one", "two")), (4, 5), "s")
+    assert [(point[CANDIDATE], point[SEED]) for point in runs.points()] == [
+        ("base", 4), ("base", 5), ("one", 4), ("two", 4), ("one", 5), ("two", 5)]  # fmt: skip
 
 
 def test_what_a_kill_left_is_run_again_and_nothing_else(searched: Application) -> None:
@@ -112,11 +119,11 @@ def test_what_cannot_be_is_one_line_before_anything_runs(finished: Application, 
 
 def test_a_failed_seed_is_counted_and_shown_and_a_search_that_goes_on_is_said(finished: Application) -> None:
     command = (*SEARCH, "hydra.sweeper.n_trials=9", f"{HERE}.n=1", f"{HERE}.seeds=[7,9]", f"{HERE}.baselines=[default]",
-               f"+{HERE}.overrides.fail_at=[2]")  # fmt: skip
+               f"+{HERE}.overrides.fail_at=[1]")  # fmt: skip
     refused = finished.run(*command, status=2)
     assert "warning: s is not at its end (6 of 9 trials done, 0 running)" in refused.stderr
-    assert "trial 2 (default, seed 9) failed" in refused.stderr
-    assert "1 of 3 trials failed" in refused.stderr and "give other seeds" in refused.stderr
+    assert "trial 1 (default, seed 9) failed" in refused.stderr
+    assert "1 of 2 trials failed" in refused.stderr and "give other seeds" in refused.stderr
     shown = finished.run(*command, "hydra.sweeper.max_failure_rate=0.5").stdout
     assert "1 failed:\n  default, seed 9: failed: ValueError: told to fail" in shown
     assert "hunter2" not in shown

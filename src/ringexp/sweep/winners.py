@@ -66,8 +66,14 @@ class Runs(Search):
         return [*candidate.overrides, f"{SEED}={point[SEED]}"]
 
     def points(self) -> list[dict[str, Any]]:
-        """All candidates with the first seed, all with the second, …"""
-        return [{CANDIDATE: own.name, SEED: seed} for seed in self.seeds for own in self.candidates]
+        """The first candidate with every seed, then the others seed by seed.
+
+        Candidates share what comes before RL, which a seed's first run trains: workers that all began with one seed
+        would wait for one of them.
+        """
+        first, *others = self.candidates
+        pairs = [(first, seed) for seed in self.seeds] + [(own, seed) for seed in self.seeds for own in others]
+        return [{CANDIDATE: own.name, SEED: seed} for own, seed in pairs]
 
     def digest(self) -> str:
         """What tells these runs from others of the same search."""
