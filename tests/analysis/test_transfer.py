@@ -138,7 +138,7 @@ def test_the_command_over_a_store(store: Store, tmp_path: Path, monkeypatch: pyt
 
 def test_unlike_runs_are_refused(store: Store, recorded: Recorded, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="differ in more than the mixture: algorithm, seed"):
-        transfer.main(["--store", str(recorded.folder), "--out", str(tmp_path / "transfer.png")])
+        transfer.main(["--store", str(recorded.folder), "--experiment", "tests", "--out", str(tmp_path / "own.png")])
     other = pipeline(store, 2, STEPS, "FINISHED", seed="1")
     try:
         with pytest.raises(SystemExit, match="differ in more than the mixture: seed"):

@@ -3,12 +3,14 @@
 Training and scoring never come here; they run packed documents (see `attention`).
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
@@ -23,11 +25,16 @@ class CachedRows:
     visible: Tensor
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, layer: int) -> Tensor:
-        """Attention of the new tokens: q [B · L, heads, d], k and v [B · L, groups, d] → [B · L, heads · d]."""
+        """Attention of the new tokens: q [B · L, heads, d], k and v [B · L, groups, d] → [B · L, heads · d].
+
+        A single token a row goes by plain products on the CPU: in the fused kernel its last bits depend, on some
+        processors, on the thread that computes it, and so on its place among the rows.
+        """
         rows, _, length, _ = self.visible.shape
         q, k, v = (x.view(rows, length, *x.shape[1:]).transpose(1, 2) for x in (q, k, v))
         k, v = cast(tuple[Tensor, Tensor], self.cache.update(k, v, layer))
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=self.visible, enable_gqa=True)
+        with sdpa_kernel(SDPBackend.MATH) if length == 1 and q.device.type == "cpu" else nullcontext():
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=self.visible, enable_gqa=True)
         return out.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
