@@ -35,6 +35,12 @@ def domains(runs: Iterable[StoredRun]) -> list[str]:
     return sorted({name for run in runs for kind in ("sft", "rl") for name in final(run, kind)} - {"mean"})
 
 
+def by_domain(evaluation: StoredRun, what: str = "pass_at_1") -> dict[str, float]:
+    """What an evaluation's stage has measured, e.g. `standard_error`: by domain, and `mean` where it is there."""
+    return {key.split("/")[1]: value for key, value in evaluation.metrics.items()
+            if key.startswith("eval/") and key.endswith(f"/{what}")}  # fmt: skip
+
+
 def rl_curves(stages: Stages, histories: Histories) -> dict[str, Curve]:
     """Curves of one pipeline's RL stages joined, by metric name; steps count from 1 at the first RL step."""
     joined: dict[str, Curve] = {}

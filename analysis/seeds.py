@@ -19,7 +19,7 @@ from rich.table import Table
 from command import add_against, ask, complete, parser, reference, say_left_out
 from differences import Differences, differences, table_of_differences
 from groups import Group
-from results import Selection, Stages, domains, final, finals, rises
+from results import Selection, Stages, by_domain, domains, final, finals, rises
 from ringexp.figures.seeds import PANELS, SeedRuns, seeds_figure
 from store import TAG, Histories, StoredRun
 
@@ -41,9 +41,7 @@ def deviation(stage: StoredRun, histories: Histories, per_step: int) -> float:
 
 def scores(stages: Stages) -> list[dict[str, float]]:
     """Test pass@1 by domain of the SFT checkpoint, then after each RL stage."""
-    tests = [run for name, run in stages.items() if name.startswith("evaluate-")]
-    return [{key.split("/")[1]: value for key, value in test.metrics.items() if key.endswith("/pass_at_1")}
-            for test in tests]  # fmt: skip
+    return [by_domain(run) for name, run in stages.items() if name.startswith("evaluate-")]
 
 
 def row(run: StoredRun, stages: Stages, histories: Histories, config: str | None) -> dict[str, str]:

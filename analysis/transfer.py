@@ -27,8 +27,9 @@ from rich.table import Table
 
 from command import Question, ask, complete, parser, say_left_out
 from groups import ORIGIN, differing
-from results import Stages, rl_curves
+from results import Stages, by_domain, rl_curves
 from ringexp.figures.effects import Effects, effects
+from ringexp.figures.intervals import Interval
 from ringexp.figures.transfer import DomainGains, transfer_figure
 from store import TAG, Curve, StoredRun
 
@@ -53,24 +54,19 @@ class Mixed:
         return self.after[name] - self.before[name]
 
 
-def scores(evaluation: StoredRun, what: str) -> dict[str, float]:
-    """`pass_at_1` or `standard_error` of an evaluation, by domain and `mean`."""
-    return {key.split("/")[1]: value for key, value in evaluation.metrics.items() if key.endswith(f"/{what}")}
-
-
 def mixed(stages: Stages, curves: Mapping[str, Curve], steps: int) -> Mixed | str:
     """What a pipeline says that was to take so many RL steps, of its stages by name and its RL curves by metric name;
     in words, why it says nothing.
     """
     taken = {step for curve in curves.values() for step, _ in curve}
-    if taken != set(range(1, steps + 1)):
+    if not steps or taken != set(range(1, steps + 1)):
         return f"the mixtures of {len(taken)} of its {steps} RL steps are recorded"
     last = [name for name in stages if name.startswith("rl-")][-1]
     if "evaluate-sft" not in stages or f"evaluate-{last}" not in stages:
         return "no score before or after RL"
     before, after = stages["evaluate-sft"], stages[f"evaluate-{last}"]
     share = {key.removeprefix(REALISED): sum(value for _, value in curve) / steps for key, curve in curves.items()}
-    return Mixed(share, scores(before, "pass_at_1"), scores(before, "standard_error"), scores(after, "pass_at_1"))
+    return Mixed(share, by_domain(before), by_domain(before, "standard_error"), by_domain(after))
 
 
 def trained(runs: Sequence[Mixed]) -> list[str]:
@@ -87,16 +83,16 @@ def fits(runs: Sequence[Mixed]) -> dict[str, Effects]:
     return {name: effects(shares, [run.gain(name) for run in runs]) for name in rows(runs)}
 
 
-def against_own(runs: Sequence[Mixed]) -> dict[str, dict[str, str]]:
+def against_own(runs: Sequence[Mixed]) -> dict[str, dict[str, Interval]]:
     """By domain, of each other domain's prompts: their effect less that of its own, which is free of the error of the
-    score before; formatted. With own + others = 1 it is the coefficient of the other's share beside a constant.
+    score before. With own + others = 1 it is the coefficient of the other's share beside a constant.
     """
     names, found = trained(runs), {}
     for own in (name for name in rows(runs) if name in names):
         others = [name for name in names if name != own]
         design = [[1.0, *(run.share.get(name, 0.0) for name in others)] for run in runs]
         fit = effects(design, [run.gain(own) for run in runs])
-        found[own] = {name: effect.signed for name, effect in zip(others, fit.coefficients[1:], strict=True)}
+        found[own] = dict(zip(others, fit.coefficients[1:], strict=True))
     return found
 
 
@@ -125,7 +121,7 @@ def tables(runs: Sequence[Mixed]) -> list[Table]:
     instead = Table("gain in", *columns, box=box.SIMPLE, title="difference from the same domain's own prompts alone",
                     title_justify="left")  # fmt: skip
     for name, others in against_own(runs).items():
-        instead.add_row(name, *(others.get(other, "") for other in trained(runs)))
+        instead.add_row(name, *(others[other].signed if other in others else "" for other in trained(runs)))
     return [gains, instead]
 
 

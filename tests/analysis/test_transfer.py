@@ -51,8 +51,9 @@ def test_an_error_that_all_share_is_not_in_the_differences() -> None:
     """It shifts every fitted gain of a row alike."""
     shifted = fits(runs(0.05))
     assert [c.mean for c in shifted["math"].coefficients] == pytest.approx([0.05, 0.25, 0.15])
-    assert against_own(runs(0.05)) == against_own(runs())
-    assert against_own(runs())["science"] == {"code": "-0.180 ± 0.000", "math": "-0.040 ± 0.000"}
+    for level in (0.0, 0.05):
+        found = {name: effect.mean for name, effect in against_own(runs(level))["science"].items()}
+        assert found == pytest.approx({"code": -0.18, "math": -0.04})
 
 
 def test_the_error_of_the_score_before() -> None:
@@ -75,12 +76,16 @@ def stage(store: Store, parent: str, name: str, points: list[tuple[int, dict[str
     made.finish("FINISHED")
 
 
-def pipeline(store: Store, number: int, steps: int, status: str, seed: str = "0") -> Record:
-    """The run of that number as a search on validation prompts leaves it, as far as so many RL steps."""
+def pipeline(store: Store, number: int, steps: int, status: str, seed: str = "0", luck: float = 0.0) -> Record:
+    """The run of that number as a search on validation prompts leaves it, as far as so many RL steps.
+
+    `luck` is how much more maths the checkpoint solved, as where other prompts measured it.
+    """
     made = store.create(f"trial {number}", {TAG + "kind": "pipeline", TAG + "seed": seed})
     params = {"schedule": "searched", "stages": f"{number} {steps}", "rl_steps": str(STEPS), "seed": seed}
     store.client.log_batch(made.run_id, params=[Param(key, value) for key, value in params.items()])
     evaluation = {f"eval/{name}/pass_at_1": value for name, value in BEFORE.items()}
+    evaluation["eval/math/pass_at_1"] += luck
     evaluation |= {f"eval/{name}/standard_error": value for name, value in ERROR.items()}
     stage(store, made.run_id, "evaluate-sft", [(100, evaluation)])
     for half, name in enumerate(("rl-first", "rl-second")):
@@ -125,6 +130,7 @@ def test_the_command_over_a_store(store: Store, tmp_path: Path, monkeypatch: pyt
     assert rows["math"] == "+0.000 ± 0.000 +0.200 ± 0.000 +0.100 ± 0.000 ± 0.039 1.00 0.000"
     assert rows["science"].startswith("-0.060 ± 0.000 +0.080 ± 0.000 +0.120 ± 0.000 ± 0.039")
     assert "fitted over 5 runs" in said.out
+    assert "science -0.180 ± 0.000 -0.040 ± 0.000" in " ".join(said.out.split())
     assert said.err.count("left out") == 2
     assert "KILLED" in said.err
     assert "the mixtures of 2 of its 4 RL steps are recorded" in said.err
@@ -146,7 +152,17 @@ def test_unlike_runs_are_refused(store: Store, recorded: Recorded, tmp_path: Pat
         draw(store, tmp_path / "own.png", "--only", "seed=0")
     finally:
         store.client.delete_run(other.run_id)
+    other = pipeline(store, 2, STEPS, "FINISHED", luck=0.01)
+    try:
+        with pytest.raises(SystemExit, match="differ in their scores before RL"):
+            draw(store, tmp_path / "transfer.png")
+    finally:
+        store.client.delete_run(other.run_id)
     assert not (tmp_path / "transfer.png").exists()
+
+
+def test_a_pipeline_without_rl_is_left_out() -> None:
+    assert transfer.mixed({}, {}, 0) == "the mixtures of 0 of its 0 RL steps are recorded"
 
 
 def test_too_few_runs_are_one_line(store: Store, tmp_path: Path) -> None:
