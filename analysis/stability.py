@@ -3,8 +3,9 @@
     python analysis/stability.py [--store runs] [--experiment NAME] [--against CONFIGURATION] [--out stability.png]
 
 Runs that differ by seed alone are one line: their mean, shaded its 95 % t-interval (Student's t over the seeds, from
-two seeds on). Lines are named by what differs: the algorithm, and more where that is not all. The table has, for each,
-test pass@1 after RL, the mean reward and gradient norm of the last quarter of the steps, the largest gradient norm, and
+two seeds on); of more than four lines only that of the first. Lines are named by what differs: the algorithm, and more
+where that is not all. --against adds how far each ends from one of them, on equal seeds. The table has, for each, test
+pass@1 after RL, the mean reward and gradient norm of the last quarter of the steps, the largest gradient norm, and
 the mean of tokens per step, length and throughput, each with its spread over the steps (standard deviation / mean).
 """
 
@@ -71,18 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_against(built)
     given = built.parse_args(arguments)
     question = ask(given)
-    groups, reader = complete(question), question.reader
+    groups = sorted(complete(question), key=lambda group: (group.label != given.against, group.label))
+    reader = question.reader
     stages = reader.stages(question.experiments, "rl-%")
     mine = [stage for group in groups for run in group.runs for stage in stages.get(run.run_id, {}).values()]
     histories = reader.histories(mine, METRICS.__contains__)
     curves = {g.label: [rl_curves(stages.get(run.run_id, {}), histories) for run in g.runs] for g in groups}
-    title = f"{question.title}: RL, mean over seeds and 95 % t-interval"
-    stability_figure(curves, title).savefig(question.out, dpi=130)
     found = measured(groups, curves)
-    tables = [table(found)]
+    tables, apart = [table(found)], None
     if given.against is not None:
         against = reference(question, given.against)
-        tables.append(table_of_differences(against, differences(groups, against, found)))
+        apart = differences(groups, against, found)
+        tables.append(table_of_differences(against, apart))
+    title = f"{question.title}: RL, mean over seeds and 95 % t-interval"
+    stability_figure(curves, title, apart, given.against).savefig(question.out, dpi=130)
     Console(width=240).print(*tables)
     say_left_out(question)
     print(question.out)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ringexp.figures.intervals import Curve, Interval, band
 from ringexp.figures.pipeline import COLOURS
 
 MANY = 4
-"""Above this many seeds their own curves are left to the band."""
+"""Above this many seeds their own curves are left to the band, above this many groups the bands to one of them."""
 
 
 def colour(number: int) -> str:
@@ -27,18 +27,22 @@ def short(label: str, width: int = 46) -> str:
     return shorten(label, width, placeholder=" …")
 
 
-def draw_band(axis: Axes, curves: Sequence[Curve], ink: str, label: str | None) -> None:
+def draw_band(
+    axis: Axes, curves: Sequence[Curve], ink: str, label: str | None, linestyle: str = "-", mean_alone: bool = False
+) -> None:
     """The mean over seeds with its 95 % t-interval; of few seeds each curve too, thin."""
     if not any(curves):
         return
     found = band(curves)
+    axis.plot(found.steps, found.mean, color=ink, linewidth=1.5, label=label, linestyle=linestyle)
+    if mean_alone:
+        return
     if 1 < len(curves) <= MANY:
         for curve in curves:
             axis.plot(*zip(*curve, strict=True), color=ink, linewidth=0.5, alpha=0.35)
     sure = ~np.isnan(found.low)
     if sure.any():
         axis.fill_between(found.steps, found.low, found.high, where=sure.tolist(), color=ink, alpha=0.15, linewidth=0)
-    axis.plot(found.steps, found.mean, color=ink, linewidth=1.5, label=label)
 
 
 def draw_points(axis: Axes, at: float, values: Mapping[str, Interval], names: Sequence[str], **style: Any) -> None:
@@ -60,6 +64,11 @@ def frame(figure: Figure, axes: Iterable[Axes], title: str) -> None:
                 numbers.set_major_formatter("{x:g}")
                 numbers.set_minor_formatter("{x:g}")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+
+
+def whole_steps(axis: Axes) -> None:
+    """Steps of the x axis as whole numbers."""
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def legend_below(figure: Figure, axis: Axes, columns: int = 3) -> None:

@@ -15,7 +15,7 @@ SFT_CURVES = (
     ("entropy/teacher_forced", "teacher-forced entropy", FORCED),
     ("entropy/rollout", "rollout entropy", ENTROPY),
 )
-COLOURS = ("#c8553d", "#1f6f8b", "#e0a030", "#7a5195", "#2a9d4b", "#8c564b")
+COLOURS = ("#c8553d", "#1f6f8b", "#e0a030", "#7a5195", "#2a9d4b", "#8c564b", "#d16ba5", "#6b6b6b")
 """Domains take these in the order of their names."""
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from ringexp.figures.drawing import colour, draw_band, draw_points, frame, legend_below, short
+from ringexp.figures.drawing import colour, draw_band, draw_points, frame, legend_below, short, whole_steps
 from ringexp.figures.intervals import Curve, Interval
 
 PANELS = (
@@ -53,7 +52,7 @@ def seeds_figure(groups: Sequence[SeedRuns], title: str, compared: str | None = 
             draw_points(axes["apart"], at, group.apart, names, color=colour(number), marker="o", markersize=5)
     for place in "23":
         axes[place].set_xlabel("step of the run")
-        axes[place].xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_steps(axes[place])
     axes["tests"].set(title="test pass@1, SFT hollow", ylim=(0, 1))
     if compared is not None:
         axes["apart"].axhline(0.0, color="0.6", linewidth=0.8)
