@@ -22,7 +22,7 @@ def test_seven_groups_look_different_and_one_is_shaded() -> None:
     groups = {name: [curves(1.0 + number), curves(1.5 + number)] for number, name in enumerate(NAMES)}
     figure = stability_figure(groups, "rates")
     for axis in figure.axes[: len(PANELS)]:
-        lines = [line for line in axis.lines if not line.get_label().startswith("_")]  # type: ignore[union-attr]
+        lines = [line for line in axis.lines if not str(line.get_label()).startswith("_")]
         assert [line.get_label() for line in lines] == [f"{name} (n = 2)" for name in NAMES]
         assert [set(line.get_ydata()) for line in lines] == [{1.25 + number} for number in range(len(NAMES))]  # type: ignore[arg-type]
         assert len({line.get_color() for line in lines}) == len(NAMES)
@@ -49,5 +49,5 @@ def test_differences_have_the_last_panel() -> None:
     groups = {"c3po": [curves(1.0)], "grpo": [curves(2.0)]}
     axis = stability_figure(groups, "rates", apart, "c3po").axes[-1]
     assert axis.axison and axis.get_title() == "less c3po (equal seeds)"
-    points = [float(bars[0].get_ydata()[0]) for bars in axis.containers]  # type: ignore[union-attr]
+    points = [float(bars[0].get_ydata()[0]) for bars in axis.containers]
     assert points == pytest.approx([0.2, -0.1])
