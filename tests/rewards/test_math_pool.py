@@ -107,7 +107,7 @@ def test_an_answer_that_crashes_the_process_costs_itself_alone(crashing: str, mo
 
 
 def test_a_process_that_cannot_start_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = MathPool(2, MathLimits(5.0, 120.0, 60 * 1024**2))
+    pool = MathPool(2, MathLimits(5.0, 120.0, 32 * 1024**2))
     with pytest.raises(Exception, match=r"did not start \(.*\): install math-verify"):
         pool.judge([("1/3", "x")])
     assert pool.pids == []
