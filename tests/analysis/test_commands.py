@@ -96,10 +96,14 @@ def test_differences_are_taken_on_equal_seeds(  # type: ignore[no-untyped-def]
     assert row[1] == "2"
     half = 12.706205 * 0.1 / 2**0.5 / 2**0.5  # s of -0.1 and 0 is 0.1/√2
     assert " ".join(["-0.050", "±", f"{half:.3f}"]) in " ".join(row)
+    apart = next(axis for axis in kept[0].axes if axis.get_title().endswith("less c3po (equal seeds)"))
+    points = [round(float(y), 9) for line in apart.lines if line.get_marker() == "o" for y in line.get_ydata()]
+    assert -0.05 in points
     if command is seeds:
-        apart = next(axis for axis in kept[0].axes if axis.get_title() == "after RL, less c3po (equal seeds)")
-        points = {round(float(y), 9) for line in apart.lines if line.get_marker() == "o" for y in line.get_ydata()}
-        assert points == {-0.05}
+        assert set(points) == {-0.05}
+    else:
+        command.main([*given, "grpo"])
+        assert [figure.axes[0].lines[0].get_label() for figure in kept] == ["c3po (n = 3)", "grpo (n = 2)"]
     with pytest.raises(SystemExit, match="--against dapo: no such configuration; c3po, grpo"):
         command.main([*given, "dapo"])
 
